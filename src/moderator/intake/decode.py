@@ -1,0 +1,225 @@
+"""Decodes one picture: the bytes that are hashed are the bytes that are decoded.
+
+Runs inside a worker process (`moderator.intake.worker`), which `moderator.intake.pool` may kill at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import stat
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+from moderator.contracts import Fingerprint
+from moderator.errors import UnreadableImage
+from moderator.intake import hashes
+from moderator.intake.sniff import HEAD, JUDGED, named_as_picture, sniff
+from moderator.models import Preprocessing
+from moderator.policy import Limits
+
+VERSION = 1
+"""Raised when decoding changes what it yields, so that stored pictures are read again."""
+
+ImageFile.LOAD_TRUNCATED_IMAGES = False
+Image.MAX_IMAGE_PIXELS = None  # our own bound is checked before anything is loaded
+_PLUGINS = (AvifImagePlugin, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin)
+"""Imported so that Pillow knows them; the other formats it knows by itself."""
+_STILL = frozenset({"JPEG", "MPO", "BMP"})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view of a picture, prepared for every model: uint8 RGB `[height, width, 3]` each."""
+
+    label: str
+    prepared: tuple[npt.NDArray[np.uint8], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded picture: its fingerprint, its views (none when rejected), and the file as it was opened."""
+
+    fingerprint: Fingerprint
+    views: tuple[View, ...]
+    size: int
+    mtime_ns: int
+
+
+def intake_id(limits: Limits) -> str:
+    """Names the limits and the decoder: pictures stored under another name are read again."""
+    kind = asdict(_Intake(VERSION, Image.__version__, hashes.pdq_available(), limits.model_dump_json()))
+    return hashlib.sha256(repr(kind).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class _Intake:
+    version: int
+    pillow: str
+    pdq: bool
+    limits: str
+
+
+def decode(path: str, limits: Limits, preparations: Sequence[Preprocessing]) -> Decoded:
+    """Opens, hashes and decodes the picture at `path`.
+
+    A picture whose bytes could be read but not judged comes back with the state `rejected`, so that it is known by
+    its hash. Raises: UnreadableImage when there are no bytes to know it by, or they are no picture.
+    """
+    data, size, mtime_ns, form = _read(path, limits)
+    digest = hashlib.sha256(data).digest()
+    try:
+        fingerprint, views = _judge(data, form, limits, preparations)
+    except UnreadableImage as refusal:
+        rejected = Fingerprint(
+            digest, size, form, 0, 0, 0, state="rejected", code=refusal.code, reason=refusal.reason
+        )
+        return Decoded(rejected, (), size, mtime_ns)
+    return Decoded(Fingerprint(sha256=digest, size=size, format=form, **fingerprint), views, size, mtime_ns)
+
+
+def _read(path: str, limits: Limits) -> tuple[bytes, int, int, str]:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise UnreadableImage("unreadable", f"cannot be opened: {error.strerror}") from error
+    with open(handle, "rb") as stream:  # noqa: PTH123 - opened once, without following links
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableImage("not_regular", "became something else than a regular file")
+        try:
+            head = stream.read(HEAD)
+            form = sniff(head)
+            if form is None and not named_as_picture(path):
+                raise UnreadableImage("not_an_image", "its content is no picture")
+            if not head:
+                raise UnreadableImage("empty", "the file is empty")
+            if status.st_size > limits.file_mb * 1e6:
+                size = f"{status.st_size / 1e6:.1f} MB"
+                raise UnreadableImage("file_too_large", f"{size}, above the limit of {limits.file_mb:g} MB")
+            data = head + stream.read()
+        except OSError as error:
+            raise UnreadableImage("unreadable", f"cannot be read: {error.strerror}") from error
+    return data, status.st_size, status.st_mtime_ns, form or "unknown"
+
+
+def _judge(
+    data: bytes, form: str, limits: Limits, preparations: Sequence[Preprocessing]
+) -> tuple[dict[str, object], tuple[View, ...]]:
+    if form == "unknown":
+        raise UnreadableImage("unrecognised", "named as a picture, but its content is none that is known")
+    if form not in JUDGED:
+        raise UnreadableImage("unsupported_format", f"{form} is not decoded; convert it to PNG or JPEG")
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=(form,)) as opened:
+            warnings.simplefilter("ignore")
+            width, height = opened.size
+            _bounded(width, height, limits)
+            labelled = list(_views(opened, limits))
+            frames = getattr(opened, "n_frames", 1)
+    except UnreadableImage:
+        raise
+    except MemoryError as error:
+        raise UnreadableImage("out_of_memory", f"needs more than {limits.memory_mb} MiB to decode") from error
+    except Exception as error:  # noqa: BLE001 - decoders raise whatever a broken file leads them to
+        words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        words = re.sub(r"<[^>]*>", "the file", words)  # Pillow names its buffer by address
+        raise UnreadableImage("undecodable", f"cannot be decoded as {form}: {words}") from error
+    upright = labelled[0][1]
+    hashed, quality = hashes.pdq(upright)
+    facts: dict[str, object] = {
+        "width": upright.width,
+        "height": upright.height,
+        "frames": frames,
+        "pixels": hashes.pixels_digest([picture for _, picture in labelled]),
+        "pdq": hashed,
+        "pdq_quality": quality,
+    }
+    return facts, tuple(
+        View(label, tuple(prepare(picture, wanted) for wanted in preparations)) for label, picture in labelled
+    )
+
+
+def _bounded(width: int, height: int, limits: Limits, frames: int = 1) -> None:
+    pixels = width * height * frames / 1e6
+    if pixels > limits.megapixels:
+        what = f"{width} x {height}" + (f" x {frames} frames" if frames > 1 else "")
+        limit = f"{limits.megapixels:g} megapixels"
+        raise UnreadableImage("too_many_pixels", f"{what} is {pixels:.1f} megapixels, above {limit}")
+
+
+def _views(opened: Image.Image, limits: Limits) -> Iterator[tuple[str, Image.Image]]:
+    """Yields what a person may see: each sampled frame upright, on white, and on black where it is see-through."""
+    total = 1 if opened.format in _STILL else getattr(opened, "n_frames", 1)
+    sampled = sorted({round(step * (total - 1) / max(limits.frames - 1, 1)) for step in range(limits.frames)})
+    if total == 1:
+        sampled = [0]
+    _bounded(*opened.size, limits, len(sampled))
+    for index in sampled:
+        if total > 1:
+            opened.seek(index)
+            _bounded(*opened.size, limits)
+        opened.load()
+        frame = _upright(opened)
+        label = "whole" if index == 0 else f"frame {index}"
+        for ground, picture in _opaque(frame):
+            yield (label if ground == "white" else f"{label}, on {ground}"), picture
+
+
+def _upright(frame: Image.Image) -> Image.Image:
+    """Applies the EXIF orientation; one that cannot be read turns nothing, as in every viewer."""
+    try:
+        return ImageOps.exif_transpose(frame)
+    except Exception:  # noqa: BLE001 - EXIF is a stranger's TIFF inside the picture
+        return frame.copy()
+
+
+def _opaque(frame: Image.Image) -> Iterator[tuple[str, Image.Image]]:
+    if frame.has_transparency_data:
+        see_through = frame.convert("RGBA")
+        alpha = see_through.getchannel("A")
+        if alpha.getextrema()[0] < 255:
+            for ground in ("white", "black"):
+                flat = Image.new("RGB", frame.size, ground)
+                flat.paste(see_through, mask=alpha)
+                yield ground, flat
+            return
+    yield "white", _rgb(frame)
+
+
+def _rgb(frame: Image.Image) -> Image.Image:
+    if frame.mode.startswith("I") or frame.mode == "F":
+        # Pillow clips wide samples to 8 bits; scaling them keeps what a viewer shows.
+        wide = np.asarray(frame, dtype=np.float64)
+        if not np.isfinite(wide).all():
+            raise UnreadableImage("undecodable", "holds samples that are no numbers")
+        low, high = (0.0, 65535.0) if frame.mode.startswith("I;16") else (min(wide.min(), 0.0), wide.max())
+        if frame.mode == "I" and 255 < high <= 65535:
+            high = 65535.0
+        scaled = (wide - low) * (255.0 / (high - low) if high > low else 0.0)
+        return Image.fromarray(scaled.clip(0, 255).astype(np.uint8)).convert("RGB")
+    return frame.convert("RGB")
+
+
+def prepare(picture: Image.Image, wanted: Preprocessing) -> npt.NDArray[np.uint8]:
+    """Returns the picture at a model's size, uint8 RGB `[height, width, 3]`; see `Preprocessing`."""
+    resample = Image.Resampling[wanted.resample.upper()]
+    width, height = wanted.width, wanted.height
+    if wanted.fit == "crop":
+        # As CLIP's own image processor does it: the short side to size, then the middle.
+        scale = max(width / picture.width, height / picture.height)
+        size = (max(width, int(picture.width * scale)), max(height, int(picture.height * scale)))
+        left, top = (size[0] - width) // 2, (size[1] - height) // 2
+        scaled = picture.resize(size, resample)
+        return np.asarray(scaled.crop((left, top, left + width, top + height)))
+    if wanted.fit == "contain":
+        scale = min(width / picture.width, height / picture.height, 1.0)
+        width, height = (max(1, round(side * scale)) for side in picture.size)
+    return np.asarray(picture.resize((width, height), resample))

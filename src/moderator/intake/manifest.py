@@ -1,0 +1,63 @@
+"""Reads manifests: a CSV or JSON Lines file with a path column and any other columns as metadata."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from moderator.errors import ArgumentError
+
+MANIFESTS = frozenset({".csv", ".jsonl", ".ndjson"})
+PATH_COLUMNS = ("path", "file", "image", "filename")
+"""Names of the path column, the first that is there is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a manifest: the picture's path and the other columns, all as text."""
+
+    path: str
+    columns: Mapping[str, str]
+
+
+def read_manifest(manifest: Path) -> list[Row]:
+    """Reads a manifest; relative paths are relative to it.
+
+    Raises:
+        ArgumentError: it cannot be read, has no path column, or a line is malformed; the line is named.
+    """
+    try:
+        with manifest.open(encoding="utf-8-sig", newline="") as stream:
+            lines = _csv(stream) if manifest.suffix.lower() == ".csv" else _jsonl(stream)
+            return [_row(manifest, number, columns) for number, columns in lines]
+    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+        raise ArgumentError(f"cannot read the manifest {manifest}: {error}") from error
+
+
+def _csv(stream: Iterator[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
+    reader = csv.DictReader(stream, strict=True)
+    for columns in reader:
+        yield reader.line_num, columns
+
+
+def _jsonl(stream: Iterator[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
+    for number, line in enumerate(stream, 1):
+        if line.strip():
+            columns = json.loads(line)
+            yield number, columns if isinstance(columns, dict) else {}
+
+
+def _row(manifest: Path, number: int, columns: Mapping[str, object]) -> Row:
+    column = next((name for name in PATH_COLUMNS if name in columns), None)
+    if column is None:
+        raise ArgumentError(
+            f"{manifest}, line {number}: no path column", hint=f"name it one of: {', '.join(PATH_COLUMNS)}"
+        )
+    path = columns[column]
+    if not isinstance(path, str) or not path:
+        raise ArgumentError(f"{manifest}, line {number}: the path is empty")
+    rest = {str(key): str(value) for key, value in columns.items() if key not in (column, None) and value is not None}
+    return Row(str(manifest.parent / path), rest)

@@ -1,0 +1,240 @@
+"""What travels the street: an image goes in as a path and comes out as a line of a report.
+
+Everything here is frozen. A *content* is one distinct sequence of bytes, known by the store's id; an *image*
+is a path that holds a content; two images with one content are identical copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+
+class Verdict(StrEnum):
+    """What a rule says of an image, mildest first."""
+
+    ALLOW = "allow"
+    REVIEW = "review"
+    BLOCK = "block"
+
+    def reaches(self, other: Verdict) -> bool:
+        """Whether this verdict is at least as severe as `other`."""
+        order = list(Verdict)
+        return order.index(self) >= order.index(other)
+
+
+class Kind(StrEnum):
+    """What a match is, closest first: the rungs of the evidence ladder, in plain words."""
+
+    COPY = "copy"
+    EDITED_COPY = "edited_copy"
+    VARIANT = "variant"
+    LOOKALIKE = "lookalike"
+
+    @property
+    def words(self) -> str:
+        return self.value.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How a decoded picture is brought to a model's input size, before the model's own arithmetic.
+
+    Attributes:
+        width: pixels; with `fit="contain"` the largest width.
+        height: pixels; with `fit="contain"` the largest height.
+        fit: `squash` ignores the aspect ratio, `crop` scales the short side and cuts the middle, `contain`
+            only shrinks what is larger.
+        resample: Pillow's filter, by its lower-case name.
+    """
+
+    width: int
+    height: int
+    fit: Literal["squash", "crop", "contain"] = "squash"
+    resample: Literal["bilinear", "bicubic", "lanczos"] = "bilinear"
+
+    @property
+    def version(self) -> str:
+        """Part of the model id: a vector made another way is a vector of another model."""
+        return f"{self.fit}-{self.width}x{self.height}-{self.resample}-1"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelId:
+    """What a vector is bound to. Vectors of two model ids are never compared."""
+
+    name: str
+    revision: str
+    precision: str
+    preprocessing: str
+    dimension: int
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.revision}/{self.precision}/{self.preprocessing}/{self.dimension}"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture at a path, as the store knows it. `scanned` is False for one from an earlier scan."""
+
+    path: str
+    content: int
+    sha256: str
+    width: int
+    height: int
+    size: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    scanned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A prohibited picture, named by its set and a label that never is its file name unless asked for."""
+
+    set: str
+    entry: int
+    label: str
+    content: int
+    severity: str = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One rung of the ladder, tried on one pair.
+
+    Attributes:
+        signal: `bytes`, `pixels`, `pdq`, or the policy's name of an embedder.
+        kind: what the pair is if this rung holds.
+        score: cosine similarity in [-1, 1], higher is closer; None where the rung could not be tried.
+        threshold: the least score at which the rung holds.
+        note: why it could not be tried, or how it was measured, in a few words.
+    """
+
+    signal: str
+    kind: Kind
+    score: float | None
+    threshold: float
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return self.score is not None and self.score >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Two contents and every rung tried on them, strongest first; at least one rung holds."""
+
+    content: int
+    other: int
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def strongest(self) -> Evidence:
+        return next((rung for rung in self.evidence if rung.holds), self.evidence[-1])
+
+    @property
+    def kind(self) -> Kind:
+        return self.strongest.kind
+
+    @property
+    def score(self) -> float:
+        """The cosine of the last rung tried, the one every pair of a rule shares; 1.0 for identical bytes."""
+        scores = [rung.score for rung in self.evidence if rung.score is not None]
+        return scores[-1] if scores else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pictures reported together. `smallest` is the least similarity of any two of them."""
+
+    id: str
+    size: int
+    smallest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A verdict of one rule on one image, with the evidence it stands on."""
+
+    rule: str
+    detector: str
+    verdict: Verdict
+    image: Image
+    match: Image | Reference
+    evidence: tuple[Evidence, ...]
+    reason: str
+    group: Group | None = None
+
+    @property
+    def strongest(self) -> Evidence:
+        return next((rung for rung in self.evidence if rung.holds), self.evidence[-1])
+
+    @property
+    def kind(self) -> Kind:
+        return self.strongest.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A reviewer's word on a pair of contents, which outlives moves, rescans and changes of model."""
+
+    sha256: str
+    match_sha256: str
+    verdict: Verdict
+    reason: str
+    owner: str
+    expires: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A path that was found but not judged: `code` for machines, `reason` for people."""
+
+    path: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A plugin, or a rule of one, that failed: what it should have reported is missing."""
+
+    plugin: str
+    version: str
+    where: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of a scan. Found = judged + rejected + skipped, always."""
+
+    policy: str
+    store: str
+    started: str
+    seconds: float
+    judged: int
+    embedded: int
+    unchanged: int
+    findings: tuple[Finding, ...] = ()
+    rejected: tuple[Unjudged, ...] = ()
+    skipped: tuple[Unjudged, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> int:
+        return self.judged + len(self.rejected) + len(self.skipped)
+
+    def exit_code(self, fail_on: Verdict) -> int:
+        """0 clean, 1 findings at or above `fail_on`, 2 a plugin failed, 5 some images were not judged."""
+        if self.faults:
+            return 2
+        if any(finding.verdict.reaches(fail_on) for finding in self.findings):
+            return 1
+        return 5 if self.rejected else 0

@@ -1,0 +1,1 @@
+"""Where contents, vectors and results are kept."""

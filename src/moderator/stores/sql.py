@@ -1,0 +1,326 @@
+"""The SQLite store. Every write is one transaction and idempotent, so a killed scan is simply started again."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from moderator.contracts import Entry, Fingerprint, Found, HashBlock, Known, Scope, Store, VectorBlock
+from moderator.errors import StoreError
+from moderator.models import Decision, Image, ModelId, Reference, Report, Verdict
+from moderator.stores import sqlite
+from moderator.stores.migrations import migrate
+from moderator.vectors import pack
+
+BLOCK = 8192
+"""Rows read at once: 16 MiB of 512-dimensional vectors."""
+VARIABLES = 500
+"""Values in one IN list; SQLite takes 32,766, older ones 999."""
+
+_SCOPES: Mapping[Scope, str] = {
+    "images": "EXISTS (SELECT 1 FROM images i WHERE i.content_id = c.id)",
+    "references": "EXISTS (SELECT 1 FROM reference_entries r WHERE r.content_id = c.id AND r.enabled = 1)",
+    "all": "1 = 1",
+}
+_FINGERPRINT = "sha256, size, format, width, height, frames, pixels, pdq, pdq_quality, state, code, reason"
+
+
+class SqliteStore(Store):
+    """A store in one SQLite file."""
+
+    scheme = "sqlite"
+
+    def __init__(self, connection: sqlite3.Connection, url: str) -> None:
+        self._connection = connection
+        self._url = url
+        self._models: dict[ModelId, int] = {}
+
+    @classmethod
+    def open(cls, url: str) -> SqliteStore:
+        path = sqlite.path_of(url)
+        connection = sqlite.connect(path)
+        with sqlite.translated(path):
+            migrate(connection)
+        return cls(connection, url)
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _read(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        with sqlite.translated(sqlite.path_of(self._url)):
+            return self._connection.execute(sql, values)
+
+    def _read_each(self, sql: str, values: Sequence[Any]) -> Iterator[Any]:
+        """Runs `sql`, whose `{}` becomes an IN list, over any number of values."""
+        for some in _chunks(values):
+            yield from self._read(sql.format(_marks(some)), some)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with sqlite.translated(sqlite.path_of(self._url)):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    # What is known
+
+    def known(self, paths: Sequence[str]) -> Mapping[str, Known]:
+        by_key = {_key(path): path for path in paths}
+        sql = (
+            "SELECT i.path_key, i.content_id, i.size, i.mtime_ns, c.intake, c.state, c.code, c.reason, i.metadata "
+            "FROM images i JOIN contents c ON c.id = i.content_id WHERE i.path_key IN ({})"
+        )
+        rows = self._read_each(sql, list(by_key))
+        return {by_key[key]: Known(*facts, json.loads(metadata)) for key, *facts, metadata in rows}
+
+    def contents(self, digests: Sequence[bytes]) -> Mapping[bytes, int]:
+        return dict(self._read_each("SELECT sha256, id FROM contents WHERE sha256 IN ({})", digests))
+
+    def embedded(self, model: ModelId, contents: Sequence[int]) -> frozenset[int]:
+        if (number := self._model(model)) is None:
+            return frozenset()
+        sql = f"SELECT DISTINCT content_id FROM embeddings WHERE model_id = {number:d} AND content_id IN ({{}})"
+        return frozenset(row[0] for row in self._read_each(sql, contents))
+
+    def _model(self, model: ModelId) -> int | None:
+        if model not in self._models:
+            row = self._read(
+                'SELECT id FROM models WHERE (name, revision, "precision", preprocessing, dimension) = (?, ?, ?, ?, ?)',
+                _columns(model),
+            ).fetchone()
+            if row is None:
+                return None
+            self._models[model] = row[0]
+        return self._models[model]
+
+    # Writing what was read
+
+    def write(self, entries: Sequence[Entry], intake: str) -> Sequence[int]:
+        fields = _FINGERPRINT.split(", ")
+        changes = ", ".join(f"{field} = excluded.{field}" for field in [*fields[1:], "intake"])
+        upsert = (
+            f"INSERT INTO contents ({_FINGERPRINT}, intake) VALUES ({_marks([*fields, intake])}) "
+            f"ON CONFLICT (sha256) DO UPDATE SET {changes} RETURNING id"
+        )
+        ids: list[int] = []
+        with self._transaction() as connection:
+            for entry in entries:
+                values = [getattr(entry.fingerprint, field) for field in fields]
+                (content,) = connection.execute(upsert, [*values, intake]).fetchone()
+                ids.append(content)
+                if entry.image:
+                    self._write_image(connection, entry.found, content)
+                for vectors in entry.vectors:
+                    number = self._register(connection, vectors.model)
+                    connection.executemany(
+                        "INSERT OR REPLACE INTO embeddings (content_id, model_id, view, vector) VALUES (?, ?, ?, ?)",
+                        [
+                            (content, number, view, pack(row))
+                            for view, row in zip(vectors.views, vectors.matrix, strict=True)
+                        ],
+                    )
+        return ids
+
+    @staticmethod
+    def _write_image(connection: sqlite3.Connection, found: Found, content: int) -> None:
+        connection.execute(
+            "INSERT INTO images (path, path_key, content_id, size, mtime_ns, metadata) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (path_key) DO UPDATE SET content_id = excluded.content_id, size = excluded.size, "
+            "mtime_ns = excluded.mtime_ns, metadata = excluded.metadata",
+            (_text(found.path), _key(found.path), content, found.size, found.mtime_ns, json.dumps(dict(found.metadata))),
+        )
+
+    def _register(self, connection: sqlite3.Connection, model: ModelId) -> int:
+        connection.execute(
+            'INSERT OR IGNORE INTO models (name, revision, "precision", preprocessing, dimension) VALUES (?, ?, ?, ?, ?)',
+            _columns(model),
+        )
+        if (number := self._model(model)) is None:
+            raise StoreError("a model that was just inserted is not there")
+        return number
+
+    def update_metadata(self, found: Sequence[Found]) -> None:
+        with self._transaction() as connection:
+            connection.executemany(
+                "UPDATE images SET metadata = ? WHERE path_key = ?",
+                [(json.dumps(dict(one.metadata)), _key(one.path)) for one in found],
+            )
+
+    def paths_under(self, folder: str) -> Sequence[str]:
+        prefix = _text(folder).rstrip("/") + "/"
+        sql = "SELECT path FROM images WHERE path >= ? AND path < ?"
+        return [row[0] for row in self._read(sql, (prefix, prefix[:-1] + chr(ord("/") + 1)))]
+
+    def forget(self, paths: Sequence[str]) -> None:
+        with self._transaction() as connection:
+            connection.executemany("DELETE FROM images WHERE path = ?", [(_text(path),) for path in paths])
+
+    # Reading in blocks
+
+    def vectors(self, model: ModelId, scope: Scope, only: Sequence[int] | None = None) -> Iterator[VectorBlock]:
+        if (number := self._model(model)) is None:
+            return
+        sql = (
+            "SELECT e.content_id, e.view, e.vector FROM embeddings e JOIN contents c ON c.id = e.content_id "
+            f"WHERE e.model_id = {number:d} AND c.state = 'judged' AND {_SCOPES[scope]}"
+        )
+        for rows in self._blocks(sql, only, "e.content_id"):
+            ids, views, packed = zip(*rows, strict=True)
+            matrix = np.frombuffer(b"".join(packed), dtype="<f4").reshape(len(ids), model.dimension)
+            yield VectorBlock(np.array(ids, dtype=np.int64), views, matrix.astype(np.float32, copy=False))
+
+    def hashes(self, scope: Scope, only: Sequence[int] | None = None) -> Iterator[HashBlock]:
+        columns = ", ".join(f"c.{field}" for field in _FINGERPRINT.split(", "))
+        sql = f"SELECT c.id, {columns} FROM contents c WHERE c.state = 'judged' AND {_SCOPES[scope]}"  # noqa: S608
+        for rows in self._blocks(sql, only, "c.id"):
+            ids = np.array([row[0] for row in rows], dtype=np.int64)
+            yield HashBlock(ids, [Fingerprint(*row[1:]) for row in rows])
+
+    def _blocks(self, sql: str, only: Sequence[int] | None, column: str) -> Iterator[list[Any]]:
+        chunks = [None] if only is None else _chunks(only)
+        for some in chunks:
+            narrowed = sql if some is None else f"{sql} AND {column} IN ({_marks(some)})"
+            rows = self._read(f"{narrowed} ORDER BY {column}", some or ())
+            while block := rows.fetchmany(BLOCK):
+                yield block
+
+    def images(self, contents: Sequence[int]) -> Mapping[int, Sequence[Image]]:
+        found: dict[int, list[Image]] = {}
+        sql = (
+            "SELECT c.id, i.path, c.sha256, c.width, c.height, c.size, i.metadata FROM images i "
+            "JOIN contents c ON c.id = i.content_id WHERE c.id IN ({}) ORDER BY i.path"
+        )
+        for content, path, sha256, width, height, size, metadata in self._read_each(sql, contents):
+            columns = json.loads(metadata)
+            image = Image(path, content, sha256.hex(), width, height, size, columns, scanned=False)
+            found.setdefault(content, []).append(image)
+        return found
+
+    # Reference sets, decisions, results
+
+    def add_references(self, set_name: str, entries: Sequence[tuple[int, str, str]], owner: str) -> int:
+        with self._transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO reference_sets (name, created) VALUES (?, ?)", (set_name, _now()))
+            (number,) = connection.execute("SELECT id FROM reference_sets WHERE name = ?", (set_name,)).fetchone()
+            before = connection.total_changes
+            connection.executemany(
+                "INSERT OR IGNORE INTO reference_entries (set_id, content_id, label, provenance, owner, created) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [(number, content, label, provenance, owner, _now()) for content, label, provenance in entries],
+            )
+            added = connection.total_changes - before
+            if added:
+                self._audit(connection, "references.add", f"{set_name}: {added}")
+        return added
+
+    def references(self, sets: Sequence[str] = ()) -> Sequence[Reference]:
+        sql = (
+            "SELECT s.name, r.id, r.label, r.content_id FROM reference_entries r "
+            "JOIN reference_sets s ON s.id = r.set_id WHERE r.enabled = 1 AND (r.expires IS NULL OR r.expires > ?)"
+        )
+        narrowed = f" AND s.name IN ({_marks(sets)})" if sets else ""
+        rows = self._read(f"{sql}{narrowed} ORDER BY s.name, r.id", (_now(), *sets))
+        return [Reference(name, entry, label, content) for name, entry, label, content in rows]
+
+    def remove_references(self, set_name: str, entries: Sequence[int]) -> int:
+        of_set = "set_id = (SELECT id FROM reference_sets WHERE name = ?)"
+        narrowed = f" AND id IN ({_marks(entries)})" if entries else ""
+        with self._transaction() as connection:
+            removed = connection.execute(
+                f"DELETE FROM reference_entries WHERE {of_set}{narrowed}",  # noqa: S608
+                (set_name, *entries),
+            ).rowcount
+            if not entries:
+                connection.execute("DELETE FROM reference_sets WHERE name = ?", (set_name,))
+            # A removed reference leaves no bytes behind (secure_delete), unless a scanned image holds the same.
+            connection.execute(
+                "DELETE FROM contents WHERE id NOT IN (SELECT content_id FROM images) "
+                "AND id NOT IN (SELECT content_id FROM reference_entries)"
+            )
+            self._audit(connection, "references.remove", f"{set_name}: {removed}")
+        self._read("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return removed
+
+    @staticmethod
+    def _audit(connection: sqlite3.Connection, action: str, subject: str) -> None:
+        connection.execute(
+            "INSERT INTO audit_log (at, actor, action, subject) VALUES (?, ?, ?, ?)",
+            (_now(), getpass.getuser(), action, subject),
+        )
+
+    def decisions(self) -> Sequence[Decision]:
+        sql = (
+            "SELECT sha256, match_sha256, verdict, reason, owner, expires FROM decisions "
+            "WHERE expires IS NULL OR expires > ?"
+        )
+        return [
+            Decision(first.hex(), second.hex(), Verdict(verdict), *rest)
+            for first, second, verdict, *rest in self._read(sql, (_now(),))
+        ]
+
+    def record(self, report: Report) -> None:
+        with self._transaction() as connection:
+            counts = (report.judged, len(report.rejected), len(report.skipped))
+            scan = connection.execute(
+                "INSERT INTO scans (started, seconds, policy, judged, rejected, skipped) VALUES (?, ?, ?, ?, ?, ?)",
+                (report.started, report.seconds, report.policy, *counts),
+            ).lastrowid
+            connection.executemany(
+                "INSERT INTO findings (scan_id, rule, detector, verdict, kind, content_id, match_content_id, signal, "
+                "score, threshold, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (scan, found.rule, found.detector, found.verdict, found.kind, found.image.content,
+                     found.match.content, found.strongest.signal, found.strongest.score or 0.0,
+                     found.strongest.threshold, found.reason)
+                    for found in report.findings
+                ],
+            )  # fmt: skip
+
+    def status(self) -> Mapping[str, str]:
+        tables = ("images", "contents", "embeddings", "reference_entries", "scans")
+        counts = {name: f"{self._read(f'SELECT COUNT(*) FROM {name}').fetchone()[0]:,}" for name in tables}  # noqa: S608
+        (schema,) = self._read("SELECT MAX(number) FROM schema_migrations").fetchone()
+        (whole,) = self._read("PRAGMA quick_check(1)").fetchone()
+        return {"engine": f"SQLite {sqlite3.sqlite_version}", "schema": str(schema), "integrity": whole, **counts}
+
+
+def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(values), VARIABLES):
+        yield values[start : start + VARIABLES]
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _columns(model: ModelId) -> tuple[str, str, str, str, int]:
+    return model.name, model.revision, model.precision, model.preprocessing, model.dimension
+
+
+def _key(path: str) -> bytes:
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).digest()
+
+
+def _text(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,56 @@
+"""Opens a SQLite database the way results deserve: private, durable, one writer, a clear word when it is busy."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from moderator.errors import ArgumentError, StoreError
+
+PREFIX = "sqlite:///"
+BUSY_SECONDS = 30.0
+"""How long a writer waits for another one before it gives up."""
+
+
+def path_of(url: str) -> Path:
+    """Returns the file of `sqlite:///relative` or `sqlite:////absolute`. Raises: ArgumentError."""
+    if not url.startswith(PREFIX) or url == PREFIX:
+        raise ArgumentError(f"not a SQLite URL: {url}", hint="write sqlite:///path, with three slashes")
+    return Path(url.removeprefix(PREFIX)).expanduser()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Opens or makes the database file, readable by its owner only. Raises: StoreError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(
+            f"cannot open the store {path}: {error}", hint="choose another with --store sqlite:///path"
+        ) from error
+    return connection
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors into a StoreError that names the file and the way out."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        words = str(error)
+        hint = ""
+        if "locked" in words:
+            hint = "another moderator is writing to it; wait for that scan, or use a MySQL store for several at once"
+        elif "full" in words:
+            hint = "the disk is full; what was committed before is safe, and a new scan goes on from there"
+        raise StoreError(f"the store {path} cannot be used: {words}", hint=hint) from error
+    except sqlite3.Error as error:
+        raise StoreError(f"the store {path} cannot be used: {error}", hint="`moderator doctor` checks it") from error
