@@ -21,11 +21,13 @@ CREATE INDEX contents_pixels ON contents (pixels);
 CREATE TABLE images (
   id         INTEGER PRIMARY KEY,
   path       TEXT NOT NULL,                -- absolute; bytes that are no UTF-8 stand as \xNN
-  path_key   BLOB NOT NULL UNIQUE,         -- SHA-256 of the path's bytes
+  path_key   BLOB NOT NULL,                -- SHA-256 of the path's bytes
+  role       TEXT NOT NULL CHECK (role IN ('picture', 'reference')),
   content_id INTEGER NOT NULL REFERENCES contents (id),
   size       INTEGER NOT NULL,
   mtime_ns   INTEGER NOT NULL,
-  metadata   TEXT NOT NULL DEFAULT '{}'    -- JSON object of text columns: sku, seller, colour, …
+  metadata   TEXT NOT NULL DEFAULT '{}',   -- JSON object of text columns: sku, seller, colour, …
+  UNIQUE (path_key, role)
 );
 CREATE INDEX images_content ON images (content_id);
 CREATE INDEX images_path ON images (path);

@@ -232,12 +232,11 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of a batch, ready to be stored: with `image` False its content only (a reference)."""
+    """One file of a batch, ready to be stored."""
 
     found: Found
     fingerprint: Fingerprint
     vectors: tuple[Vectors, ...] = ()
-    image: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +255,9 @@ class HashBlock:
     contents: Ids
     fingerprints: Sequence[Fingerprint]
 
+
+Role = Literal["picture", "reference"]
+"""Why a path was read: to be judged, or as a file of a reference set."""
 
 Scope = Literal["images", "references", "all"]
 """Which contents a store's reader yields: those that scanned paths hold, those that references hold, or all."""
@@ -287,8 +289,8 @@ class Store(ABC):
         self.close()
 
     @abstractmethod
-    def known(self, paths: Sequence[str]) -> Mapping[str, Known]:
-        """What is known of these absolute paths; unknown ones are left out."""
+    def known(self, paths: Sequence[str], role: Role) -> Mapping[str, Known]:
+        """What is known of these absolute paths in this role; unknown ones are left out."""
 
     @abstractmethod
     def contents(self, digests: Sequence[bytes]) -> Mapping[bytes, int]:
@@ -299,7 +301,7 @@ class Store(ABC):
         """Which of these contents have vectors of `model`."""
 
     @abstractmethod
-    def write(self, entries: Sequence[Entry], intake: str) -> Sequence[int]:
+    def write(self, entries: Sequence[Entry], intake: str, role: Role) -> Sequence[int]:
         """Stores a batch in one transaction and returns the content id of each entry. `intake` names the
         limits and decoder that made the fingerprints."""
 
@@ -309,11 +311,11 @@ class Store(ABC):
 
     @abstractmethod
     def paths_under(self, folder: str) -> Sequence[str]:
-        """The absolute paths of images stored below `folder`."""
+        """The absolute paths of pictures stored below `folder`."""
 
     @abstractmethod
     def forget(self, paths: Sequence[str]) -> None:
-        """Removes images whose files are gone; their contents stay for what refers to them."""
+        """Removes pictures whose files are gone; their contents stay for what refers to them."""
 
     @abstractmethod
     def vectors(
@@ -387,6 +389,7 @@ __all__ = [
     "Options",
     "Progress",
     "Reporter",
+    "Role",
     "Scope",
     "Search",
     "Store",

@@ -99,6 +99,9 @@ class Reference:
     content: int
     severity: str = "high"
 
+    def __str__(self) -> str:
+        return f"{self.set} {self.label or f'#{self.entry}'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -226,6 +229,7 @@ class Report:
     notes: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    unread_references: int = 0
 
     @property
     def found(self) -> int:
@@ -237,4 +241,4 @@ class Report:
             return 2
         if any(finding.verdict.reaches(fail_on) for finding in self.findings):
             return 1
-        return 5 if self.rejected else 0
+        return 5 if self.rejected or self.unread_references else 0

@@ -159,7 +159,7 @@ def parse_policy(text: bytes, source: str, vocabulary: Vocabulary | None = None)
     """Checks a policy document held in memory; `source` is its name in messages. Raises: PolicyError."""
     root = _compose(text, source)
     lines = dict(_lines(root, ()))
-    document = yaml.SafeLoader("").construct_document(root)
+    document = _construct(root, source)
     problems: list[Problem] = []
     policy = None
     try:
@@ -182,9 +182,7 @@ def _compose(text: bytes, source: str) -> yaml.Node:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise refuse(f"not valid YAML: {what}", line=mark.line + 1 if mark else None) from error
+        raise PolicyError(source, [_not_yaml(error)]) from error
     except RecursionError as error:
         raise refuse("the document is nested too deeply") from error
     if root is None:
@@ -197,10 +195,29 @@ def _compose(text: bytes, source: str) -> yaml.Node:
         if nodes > MAX_NODES or depth > MAX_DEPTH:
             raise refuse("the document is nested or repeated (aliases) beyond reason")
         if isinstance(node, yaml.MappingNode):
+            keys = {key.value: key for key, _ in reversed(node.value) if isinstance(key, yaml.ScalarNode)}
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and keys[key.value] is not key:
+                    # YAML would keep the last one, and half of the rules would be dropped in silence.
+                    raise refuse(f"a second key `{key.value}` in one section", line=key.start_mark.line + 1)
             pending += [(child, depth + 1) for pair in node.value for child in pair]
         elif isinstance(node, yaml.SequenceNode):
             pending += [(child, depth + 1) for child in node.value]
     return root
+
+
+def _construct(root: yaml.Node, source: str) -> Any:
+    try:
+        return yaml.SafeLoader("").construct_document(root)
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:
+        # PyYAML lets its converters' own errors through: `2024-99-99` is a ValueError without a place.
+        raise PolicyError(source, [_not_yaml(error)]) from error
+
+
+def _not_yaml(error: Exception) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return Problem("", f"not valid YAML: {what}", line=mark.line + 1 if mark else None)
 
 
 def _lines(node: yaml.Node, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], int]]:

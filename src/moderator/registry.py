@@ -61,17 +61,26 @@ class Registry:
             self.register(point.load(), point.name, version)
         except PluginError:
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's module may raise anything
+        except (Exception, SystemExit) as error:
             self.faults.append(Fault(point.name, version, "import", describe(error)))
 
     def register(self, plugin: object, name: str, version: str = "unknown") -> None:
-        """Adds one plugin. Raises: PluginError when another one has its name."""
+        """Adds one plugin.
+
+        Raises:
+            PluginError: another one has its name.
+            pluggy.PluginValidationError: it implements a hook that is none, or with arguments that are none.
+        """
         if self._manager.has_plugin(name):
             raise PluginError(
                 f"two plugins are named `{name}`", hint="uninstall one, or rename its entry point"
             )
-        self._manager.register(plugin, name)
-        self._manager.check_pending()
+        try:
+            self._manager.register(plugin, name)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError:
+            self._manager.unregister(name=name)  # or its unknown hook would be held against every later plugin
+            raise
         module = getattr(plugin, "__name__", type(plugin).__name__)
         self.plugins.append(Plugin(name, version, module))
 
@@ -101,7 +110,7 @@ class Registry:
             taken = {name: arguments[name] for name in implementation.argnames}
             try:
                 results.append((implementation.plugin_name, list(implementation.function(**taken) or ())))
-            except (Exception, SystemExit) as error:  # noqa: BLE001
+            except (Exception, SystemExit) as error:
                 self._fault(implementation.plugin_name, hook, error)
         return sorted(results, key=lambda result: result[0])
 

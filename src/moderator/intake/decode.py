@@ -90,10 +90,11 @@ def _read(path: str, limits: Limits) -> tuple[bytes, int, int, str]:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UnreadableImage("unreadable", f"cannot be opened: {error.strerror}") from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise UnreadableImage("not_regular", "became something else than a regular file")
     with open(handle, "rb") as stream:  # noqa: PTH123 - opened once, without following links
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableImage("not_regular", "became something else than a regular file")
         try:
             head = stream.read(HEAD)
             form = sniff(head)
@@ -118,8 +119,10 @@ def _judge(
     if form not in JUDGED:
         raise UnreadableImage("unsupported_format", f"{form} is not decoded; convert it to PNG or JPEG")
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=(form,)) as opened:
-            warnings.simplefilter("ignore")
+        with (
+            warnings.catch_warnings(action="ignore"),  # before opening: Pillow warns of broken EXIF there
+            Image.open(io.BytesIO(data), formats=(form,)) as opened,
+        ):
             width, height = opened.size
             _bounded(width, height, limits)
             labelled = list(_views(opened, limits))
@@ -128,7 +131,7 @@ def _judge(
         raise
     except MemoryError as error:
         raise UnreadableImage("out_of_memory", f"needs more than {limits.memory_mb} MiB to decode") from error
-    except Exception as error:  # noqa: BLE001 - decoders raise whatever a broken file leads them to
+    except Exception as error:
         words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         words = re.sub(r"<[^>]*>", "the file", words)  # Pillow names its buffer by address
         raise UnreadableImage("undecodable", f"cannot be decoded as {form}: {words}") from error
@@ -177,7 +180,7 @@ def _upright(frame: Image.Image) -> Image.Image:
     """Applies the EXIF orientation; one that cannot be read turns nothing, as in every viewer."""
     try:
         return ImageOps.exif_transpose(frame)
-    except Exception:  # noqa: BLE001 - EXIF is a stranger's TIFF inside the picture
+    except Exception:
         return frame.copy()
 
 
@@ -214,8 +217,10 @@ def prepare(picture: Image.Image, wanted: Preprocessing) -> npt.NDArray[np.uint8
     width, height = wanted.width, wanted.height
     if wanted.fit == "crop":
         # As CLIP's own image processor does it: the short side to size, then the middle.
-        scale = max(width / picture.width, height / picture.height)
-        size = (max(width, int(picture.width * scale)), max(height, int(picture.height * scale)))
+        if picture.width * height <= picture.height * width:
+            size = (width, picture.height * width // picture.width)
+        else:
+            size = (picture.width * height // picture.height, height)
         left, top = (size[0] - width) // 2, (size[1] - height) // 2
         scaled = picture.resize(size, resample)
         return np.asarray(scaled.crop((left, top, left + width, top + height)))

@@ -33,7 +33,7 @@ def read_manifest(manifest: Path) -> list[Row]:
         with manifest.open(encoding="utf-8-sig", newline="") as stream:
             lines = _csv(stream) if manifest.suffix.lower() == ".csv" else _jsonl(stream)
             return [_row(manifest, number, columns) for number, columns in lines]
-    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
         raise ArgumentError(f"cannot read the manifest {manifest}: {error}") from error
 
 

@@ -17,7 +17,6 @@ from moderator.intake.manifest import MANIFESTS, read_manifest
 from moderator.models import Unjudged
 
 
-
 def walk(
     sources: Sequence[str],
     *,

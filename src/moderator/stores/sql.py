@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from moderator.contracts import Entry, Fingerprint, Found, HashBlock, Known, Scope, Store, VectorBlock
+from moderator.contracts import Entry, Fingerprint, Found, HashBlock, Known, Role, Scope, Store, VectorBlock
 from moderator.errors import StoreError
 from moderator.models import Decision, Image, ModelId, Reference, Report, Verdict
 from moderator.stores import sqlite
@@ -26,7 +26,7 @@ VARIABLES = 500
 """Values in one IN list; SQLite takes 32,766, older ones 999."""
 
 _SCOPES: Mapping[Scope, str] = {
-    "images": "EXISTS (SELECT 1 FROM images i WHERE i.content_id = c.id)",
+    "images": "EXISTS (SELECT 1 FROM images i WHERE i.content_id = c.id AND i.role = 'picture')",
     "references": "EXISTS (SELECT 1 FROM reference_entries r WHERE r.content_id = c.id AND r.enabled = 1)",
     "all": "1 = 1",
 }
@@ -81,11 +81,12 @@ class SqliteStore(Store):
 
     # What is known
 
-    def known(self, paths: Sequence[str]) -> Mapping[str, Known]:
+    def known(self, paths: Sequence[str], role: Role) -> Mapping[str, Known]:
         by_key = {_key(path): path for path in paths}
         sql = (
             "SELECT i.path_key, i.content_id, i.size, i.mtime_ns, c.intake, c.state, c.code, c.reason, i.metadata "
-            "FROM images i JOIN contents c ON c.id = i.content_id WHERE i.path_key IN ({})"
+            "FROM images i JOIN contents c ON c.id = i.content_id WHERE "
+            f"i.role = '{role}' AND i.path_key IN ({{}})"
         )
         rows = self._read_each(sql, list(by_key))
         return {by_key[key]: Known(*facts, json.loads(metadata)) for key, *facts, metadata in rows}
@@ -112,7 +113,7 @@ class SqliteStore(Store):
 
     # Writing what was read
 
-    def write(self, entries: Sequence[Entry], intake: str) -> Sequence[int]:
+    def write(self, entries: Sequence[Entry], intake: str, role: Role) -> Sequence[int]:
         fields = _FINGERPRINT.split(", ")
         changes = ", ".join(f"{field} = excluded.{field}" for field in [*fields[1:], "intake"])
         upsert = (
@@ -125,8 +126,7 @@ class SqliteStore(Store):
                 values = [getattr(entry.fingerprint, field) for field in fields]
                 (content,) = connection.execute(upsert, [*values, intake]).fetchone()
                 ids.append(content)
-                if entry.image:
-                    self._write_image(connection, entry.found, content)
+                self._write_image(connection, entry.found, content, role)
                 for vectors in entry.vectors:
                     number = self._register(connection, vectors.model)
                     connection.executemany(
@@ -139,13 +139,14 @@ class SqliteStore(Store):
         return ids
 
     @staticmethod
-    def _write_image(connection: sqlite3.Connection, found: Found, content: int) -> None:
+    def _write_image(connection: sqlite3.Connection, found: Found, content: int, role: Role) -> None:
         connection.execute(
-            "INSERT INTO images (path, path_key, content_id, size, mtime_ns, metadata) VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (path_key) DO UPDATE SET content_id = excluded.content_id, size = excluded.size, "
+            "INSERT INTO images (role, path, path_key, content_id, size, mtime_ns, metadata) VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (path_key, role) DO UPDATE SET content_id = excluded.content_id, size = excluded.size, "
             "mtime_ns = excluded.mtime_ns, metadata = excluded.metadata",
-            (_text(found.path), _key(found.path), content, found.size, found.mtime_ns, json.dumps(dict(found.metadata))),
-        )
+            (role, _text(found.path), _key(found.path), content, found.size, found.mtime_ns,
+             json.dumps(dict(found.metadata))),
+        )  # fmt: skip
 
     def _register(self, connection: sqlite3.Connection, model: ModelId) -> int:
         connection.execute(
@@ -159,18 +160,18 @@ class SqliteStore(Store):
     def update_metadata(self, found: Sequence[Found]) -> None:
         with self._transaction() as connection:
             connection.executemany(
-                "UPDATE images SET metadata = ? WHERE path_key = ?",
+                "UPDATE images SET metadata = ? WHERE path_key = ? AND role = 'picture'",
                 [(json.dumps(dict(one.metadata)), _key(one.path)) for one in found],
             )
 
     def paths_under(self, folder: str) -> Sequence[str]:
         prefix = _text(folder).rstrip("/") + "/"
-        sql = "SELECT path FROM images WHERE path >= ? AND path < ?"
+        sql = "SELECT path FROM images WHERE role = 'picture' AND path >= ? AND path < ?"
         return [row[0] for row in self._read(sql, (prefix, prefix[:-1] + chr(ord("/") + 1)))]
 
     def forget(self, paths: Sequence[str]) -> None:
         with self._transaction() as connection:
-            connection.executemany("DELETE FROM images WHERE path = ?", [(_text(path),) for path in paths])
+            connection.executemany("DELETE FROM images WHERE role = 'picture' AND path = ?", [(_text(path),) for path in paths])
 
     # Reading in blocks
 
@@ -205,7 +206,7 @@ class SqliteStore(Store):
         found: dict[int, list[Image]] = {}
         sql = (
             "SELECT c.id, i.path, c.sha256, c.width, c.height, c.size, i.metadata FROM images i "
-            "JOIN contents c ON c.id = i.content_id WHERE c.id IN ({}) ORDER BY i.path"
+            "JOIN contents c ON c.id = i.content_id WHERE i.role = 'picture' AND c.id IN ({}) ORDER BY i.path"
         )
         for content, path, sha256, width, height, size, metadata in self._read_each(sql, contents):
             columns = json.loads(metadata)
@@ -249,6 +250,10 @@ class SqliteStore(Store):
             ).rowcount
             if not entries:
                 connection.execute("DELETE FROM reference_sets WHERE name = ?", (set_name,))
+            connection.execute(
+                "DELETE FROM images WHERE role = 'reference' "
+                "AND content_id NOT IN (SELECT content_id FROM reference_entries)"
+            )
             # A removed reference leaves no bytes behind (secure_delete), unless a scanned image holds the same.
             connection.execute(
                 "DELETE FROM contents WHERE id NOT IN (SELECT content_id FROM images) "

@@ -1,0 +1,264 @@
+"""The evidence ladder over a store: what detectors ask (`contracts.Search`), answered by exact search.
+
+Every match carries each rung that was tried on it, strongest first, so that a copy is never reported as a mere
+lookalike, nor a lookalike as a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from moderator.contracts import Embedder, Fingerprint, Found, Scope, Search, Store, VectorBlock
+from moderator.models import Evidence, Image, Kind, Match, Reference
+from moderator.policy import Policy
+from moderator.search import exact, rungs
+from moderator.vectors import Matrix
+
+CAP = 1000
+"""Most matches kept for one picture and rule; a report says when it was reached."""
+DUPLICATES = "duplicates"
+"""Rules of this detector say from which similarity on two pictures are copies."""
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRung:
+    """An embedding and the similarity from which the policy calls two pictures copies."""
+
+    embedder: str
+    threshold: float
+
+
+class StoredSearch(Search):
+    """Answers detectors from a store, for the pictures of one scan."""
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        embedders: Mapping[str, Embedder],
+        scanned: Sequence[tuple[Found, int]],
+    ) -> None:
+        self._store = store
+        self._policy = policy
+        self._embedders = embedders
+        self._names = {found.path.encode("utf-8", "surrogateescape"): found.name for found, _ in scanned}
+        self._subjects = list(dict.fromkeys(content for _, content in scanned))
+        self._subject_set = frozenset(self._subjects)
+        self._images: dict[int, tuple[Image, ...]] = {}
+        self._fingerprints: dict[int, Fingerprint] = {}
+        self._vectors: dict[str, dict[int, Matrix]] = {}
+        self.notes: list[str] = []
+
+    @property
+    def subjects(self) -> Sequence[int]:
+        return self._subjects
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def images(self, content: int) -> Sequence[Image]:
+        if content not in self._images:
+            self._images[content] = tuple(map(self._named, self._store.images([content]).get(content, ())))
+        return sorted(self._images[content], key=lambda image: (not image.scanned, image.path))
+
+    def _named(self, image: Image) -> Image:
+        """Gives a picture of this scan the name it was found by; one of an earlier scan keeps its full path."""
+        name = self._printed.get(image.path)
+        return image if name is None else replace(image, path=name, scanned=True)
+
+    @cached_property
+    def _printed(self) -> Mapping[str, str]:
+        return {path.decode("utf-8", "backslashreplace"): name for path, name in self._names.items()}
+
+    # The three questions
+
+    def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
+        scores = dict(self._pairs(embedder, threshold, "images"))
+        pairs = self._unordered({*scores, *self._hash_pairs("images")})
+        kind = Kind.EDITED_COPY if self._embedders[embedder].finds_copies else Kind.LOOKALIKE
+        return self._matches(pairs, embedder, Evidence(embedder, kind, None, threshold))
+
+    def alike(self, embedder: str, threshold: float, top: int) -> Iterable[Match]:
+        kept: dict[int, int] = {}
+        rung = Evidence(embedder, Kind.LOOKALIKE, None, threshold)
+        ranked = sorted(self._pairs(embedder, threshold, "images"), key=lambda hit: (-hit[1], hit[0]))
+        for match in self._matches(self._unordered(pair for pair, _ in ranked), embedder, rung):
+            if match.kind is not Kind.LOOKALIKE:
+                continue
+            if min(kept.get(match.content, 0), kept.get(match.other, 0)) < top:
+                kept[match.content] = kept.get(match.content, 0) + 1
+                kept[match.other] = kept.get(match.other, 0) + 1
+                yield match
+
+    def prohibited(
+        self, embedder: str, threshold: float, sets: Sequence[str]
+    ) -> Iterable[tuple[Match, Sequence[Reference]]]:
+        entries: dict[int, list[Reference]] = {}
+        for reference in self._store.references(sets):
+            declared = self._policy.reference_sets.get(reference.set)
+            severity = declared.severity if declared else reference.severity
+            entries.setdefault(reference.content, []).append(replace(reference, severity=severity))
+        if not entries:
+            named = ", ".join(sets) or "any set"
+            self.note(f"no references in {named}: nothing could be matched; add some with `moderator references add`")
+            return
+        only = list(entries)
+        pairs = {pair for pair, _ in self._pairs(embedder, threshold, "references", only)}
+        pairs |= {pair for pair in self._hash_pairs("references") if pair[1] in entries}
+        pairs |= {(content, content) for content in self._subject_set & entries.keys()}
+        kind = Kind.EDITED_COPY if self._embedders[embedder].finds_copies else Kind.LOOKALIKE
+        for match in self._matches(sorted(pairs), embedder, Evidence(embedder, kind, None, threshold)):
+            yield match, entries[match.other]
+
+    def similarity(self, embedder: str, contents: Sequence[int]) -> Matrix:
+        self._load(embedder, contents)
+        size = len(contents)
+        result = np.eye(size, dtype=np.float32)
+        for row, first in enumerate(contents):
+            for column in range(row):
+                hashed = any(rung.holds for rung in self._hash_evidence(first, contents[column]))
+                score = 1.0 if hashed else self._cosine(embedder, first, contents[column])
+                result[row, column] = result[column, row] = score if score is not None else 0.0
+        return result
+
+    # Finding candidates
+
+    def _pairs(
+        self, embedder: str, threshold: float, scope: Scope, only: Sequence[int] | None = None
+    ) -> Iterator[tuple[Pair, float]]:
+        model = self._embedders[embedder].model
+        queries = self._store.vectors(model, "images", self._subjects)
+        # One more than the cap, because a picture's closest match in the store is itself.
+        for hits in exact.above(queries, lambda: self._store.vectors(model, scope, only), threshold, CAP + 1):
+            counts = np.unique(hits.contents, return_counts=True)[1]
+            if (counts > CAP).any():
+                self.note(
+                    f"{int((counts > CAP).sum())} picture(s) have more than {CAP:,} matches at {threshold:g} by "
+                    f"{embedder}: the closest {CAP:,} of each are reported; raise the threshold"
+                )
+            for first, second, score in zip(hits.contents, hits.others, hits.scores, strict=True):
+                if first != second:
+                    yield (int(first), int(second)), float(score)
+
+    def _unordered(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Keeps one of (a, b) and (b, a); the first is always of this scan."""
+        seen: set[Pair] = set()
+        for first, second in pairs:
+            key = (min(first, second), max(first, second))
+            if key not in seen:
+                seen.add(key)
+                yield (first, second) if first in self._subject_set else (second, first)
+
+    def _hash_pairs(self, scope: Scope) -> set[Pair]:
+        """Pairs (of this scan, other) with identical pixels or a matching PDQ hash in any orientation."""
+        if scope not in self._hashed:
+            by_pixels: dict[bytes, list[int]] = {}
+            for block in self._store.hashes(scope):
+                for content, fingerprint in zip(block.contents, block.fingerprints, strict=True):
+                    by_pixels.setdefault(fingerprint.pixels, []).append(int(content))
+            pairs = {
+                (content, other)
+                for content, fingerprint in self._subject_prints.items()
+                for other in by_pixels.get(fingerprint.pixels, ())
+                if other != content
+            }
+            hits = exact.above(
+                self._pdq_blocks("images", 8, self._subjects),
+                lambda: self._pdq_blocks(scope, 1),
+                rungs.PDQ_THRESHOLD,
+                CAP + 1,
+            )
+            for found in hits:
+                both = zip(found.contents.tolist(), found.others.tolist(), strict=True)
+                pairs |= {(first, second) for first, second in both if first != second}
+            self._hashed[scope] = pairs
+        return self._hashed[scope]
+
+    @cached_property
+    def _hashed(self) -> dict[Scope, set[Pair]]:
+        return {}
+
+    @cached_property
+    def _subject_prints(self) -> Mapping[int, Fingerprint]:
+        self._load_fingerprints(self._subjects)
+        return {content: self._fingerprints[content] for content in self._subjects}
+
+    def _pdq_blocks(
+        self, scope: Scope, orientations: int, only: Sequence[int] | None = None
+    ) -> Iterator[VectorBlock]:
+        for block in self._store.hashes(scope, only):
+            rows = [rungs.pdq_rows(fingerprint, orientations) for fingerprint in block.fingerprints]
+            contents = np.repeat(block.contents, [len(row) for row in rows])
+            if len(contents):
+                yield VectorBlock(contents, (), np.concatenate(rows))
+
+    # Weighing them
+
+    @cached_property
+    def _copy_rungs(self) -> Sequence[CopyRung]:
+        return [
+            CopyRung(self._policy.embedder_of(rule), rule.threshold)
+            for rule in self._policy.rules
+            if rule.detector == DUPLICATES and self._policy.embedder_of(rule) in self._embedders
+        ]
+
+    def _matches(self, pairs: Iterable[Pair], embedder: str, asked: Evidence) -> Iterator[Match]:
+        """Climbs the ladder with each pair: hashes, what the policy calls a copy, then the rule's own rung."""
+        for some in _chunks(pairs):
+            involved = sorted({content for pair in some for content in pair})
+            self._load_fingerprints(involved)
+            for name in {embedder, *(rung.embedder for rung in self._copy_rungs)}:
+                self._load(name, involved)
+            for first, second in some:
+                evidence = (*self._hash_evidence(first, second), *self._cosines(first, second, embedder, asked))
+                if any(rung.holds for rung in evidence):
+                    yield Match(first, second, evidence)
+
+    def _cosines(self, first: int, second: int, embedder: str, asked: Evidence) -> Iterator[Evidence]:
+        for rung in self._copy_rungs:
+            # In a question about lookalikes, what a duplicates rule claims is told apart by its own rung.
+            if rung.embedder != embedder or (asked.kind is Kind.LOOKALIKE and rung.threshold != asked.threshold):
+                copy = Evidence(rung.embedder, Kind.EDITED_COPY, None, rung.threshold, "")
+                yield replace(copy, score=self._cosine(rung.embedder, first, second))
+        yield replace(asked, score=self._cosine(embedder, first, second))
+
+    def _hash_evidence(self, first: int, second: int) -> tuple[Evidence, ...]:
+        return rungs.hash_rungs(self._fingerprints[first], self._fingerprints[second])
+
+    def _cosine(self, embedder: str, first: int, second: int) -> float | None:
+        """The closest of any two views; None where one has no vector of this model."""
+        vectors = self._vectors.get(embedder, {})
+        if first not in vectors or second not in vectors:
+            return None
+        return float(np.clip((vectors[first] @ vectors[second].T).max(), -1.0, 1.0))
+
+    def _load(self, embedder: str, contents: Sequence[int]) -> None:
+        self._load_fingerprints(contents)
+        known = self._vectors.setdefault(embedder, {})
+        if missing := [content for content in contents if content not in known]:
+            for block in self._store.vectors(self._embedders[embedder].model, "all", missing):
+                for content in np.unique(block.contents):
+                    known[int(content)] = block.matrix[block.contents == content]
+
+    def _load_fingerprints(self, contents: Sequence[int]) -> None:
+        if missing := [content for content in contents if content not in self._fingerprints]:
+            for block in self._store.hashes("all", missing):
+                self._fingerprints.update(zip(block.contents.tolist(), block.fingerprints, strict=True))
+
+
+def _chunks(pairs: Iterable[Pair], size: int = 4096) -> Iterator[list[Pair]]:
+    some: list[Pair] = []
+    for pair in pairs:
+        some.append(pair)
+        if len(some) == size:
+            yield some
+            some = []
+    if some:
+        yield some

@@ -1,0 +1,63 @@
+"""The rungs of the evidence ladder, strongest first: each tries two fingerprints and says how close they are.
+
+identical bytes → identical pixels → same picture (PDQ, eight orientations) → cosine of an embedding
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from moderator.contracts import Fingerprint
+from moderator.models import Evidence, Kind
+
+PDQ_BITS = 256
+PDQ_DISTANCE = 31
+"""Most differing bits of a match (ThreatExchange, pdq/README: 31 is the recommended confident match)."""
+PDQ_QUALITY = 50
+"""Least quality that is compared: flatter pictures collide (same source: drop quality 49 and below)."""
+PDQ_THRESHOLD = 1.0 - 2.0 * PDQ_DISTANCE / PDQ_BITS
+"""The same as a cosine of two hashes read as ±1: .7578."""
+ORIENTATIONS = ("as it is", "turned 90°", "turned 180°", "turned 270°", "flipped", "flipped", "flipped", "flipped")
+
+
+def hash_rungs(a: Fingerprint, b: Fingerprint) -> tuple[Evidence, ...]:
+    """Returns the three rungs that need no model."""
+    return bytes_rung(a, b), pixels_rung(a, b), pdq_rung(a, b)
+
+
+def bytes_rung(a: Fingerprint, b: Fingerprint) -> Evidence:
+    """Identical files, by SHA-256."""
+    same = a.sha256 == b.sha256
+    return Evidence("bytes", Kind.COPY, 1.0 if same else 0.0, 1.0, "identical bytes" if same else "bytes differ")
+
+
+def pixels_rung(a: Fingerprint, b: Fingerprint) -> Evidence:
+    """Identical upright pixels, by SHA-256: the same picture saved anew without loss, or with other metadata."""
+    if not a.pixels or not b.pixels:
+        return Evidence("pixels", Kind.COPY, None, 1.0, "not known by its pixels")
+    same = a.pixels == b.pixels
+    return Evidence("pixels", Kind.COPY, 1.0 if same else 0.0, 1.0, "identical pixels" if same else "pixels differ")
+
+
+def pdq_rung(a: Fingerprint, b: Fingerprint) -> Evidence:
+    """The same picture by perceptual hash, in the closest of eight orientations."""
+    if not a.pdq or not b.pdq:
+        return Evidence("pdq", Kind.COPY, None, PDQ_THRESHOLD, "not computed (extra: moderator[pdq])")
+    if min(a.pdq_quality, b.pdq_quality) < PDQ_QUALITY:
+        return Evidence("pdq", Kind.COPY, None, PDQ_THRESHOLD, "too flat to be told apart by its hash")
+    ours = np.frombuffer(a.pdq, dtype=np.uint8).reshape(8, 32)
+    theirs = np.frombuffer(b.pdq, dtype=np.uint8)[:32]
+    distances = np.bitwise_count(ours ^ theirs).sum(axis=1)
+    best = int(distances.argmin())
+    note = f"{distances[best]} of {PDQ_BITS} bits differ, {ORIENTATIONS[best]}"
+    return Evidence("pdq", Kind.COPY, 1.0 - 2.0 * int(distances[best]) / PDQ_BITS, PDQ_THRESHOLD, note)
+
+
+def pdq_rows(fingerprint: Fingerprint, orientations: int) -> npt.NDArray[np.float32]:
+    """Returns hashes as float32 unit vectors `[orientations, 256]` (bits as ±1/16), so that a matrix product counts
+    equal bits; no row for a picture that is flat or has no hash."""
+    if not fingerprint.pdq or fingerprint.pdq_quality < PDQ_QUALITY:
+        return np.empty((0, PDQ_BITS), dtype=np.float32)
+    packed = np.frombuffer(fingerprint.pdq, dtype=np.uint8).reshape(8, 32)[:orientations]
+    return (np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1) / 16
