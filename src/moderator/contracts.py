@@ -64,9 +64,10 @@ class Search(ABC):
         similarity is at or above `threshold`. `content` is always of this scan."""
 
     @abstractmethod
-    def alike(self, embedder: str, threshold: float, top: int) -> Iterable[Match]:
+    def alike(self, embedder: str, threshold: float, top: int, item: Callable[[int, int], bool]) -> Iterable[Match]:
         """Pairs like those of `copies`, by embedding alone: for each content of this scan the `top` closest
-        that are no copies of it by any rung of the ladder (hashes, and every `duplicates` rule)."""
+        that are no copies of it by any rung of the ladder (hashes, and every `duplicates` rule). Pairs for
+        which `item` is true are one item to the detector; they are left out and not counted."""
 
     @abstractmethod
     def prohibited(
@@ -293,8 +294,8 @@ class Store(ABC):
         """What is known of these absolute paths in this role; unknown ones are left out."""
 
     @abstractmethod
-    def contents(self, digests: Sequence[bytes]) -> Mapping[bytes, int]:
-        """The content ids of these SHA-256 digests; unknown ones are left out."""
+    def contents(self, digests: Sequence[bytes], intake: str) -> Mapping[bytes, int]:
+        """The content ids of these SHA-256 digests; those unknown, or read under another `intake`, are left out."""
 
     @abstractmethod
     def embedded(self, model: ModelId, contents: Sequence[int]) -> frozenset[int]:
@@ -328,7 +329,7 @@ class Store(ABC):
         """Streams fingerprints of judged contents in blocks of bounded size."""
 
     @abstractmethod
-    def images(self, contents: Sequence[int]) -> Mapping[int, Sequence[Image]]:
+    def images(self, contents: Sequence[int], role: Role = "picture") -> Mapping[int, Sequence[Image]]:
         """The stored images of these contents, by path, each with `scanned` False."""
 
     @abstractmethod
@@ -363,9 +364,14 @@ class Reporter(ABC):
     """What `--format` calls it."""
     summary: ClassVar[str] = ""
 
+    def __init__(self, *, width: int = 100, colour: bool = False) -> None:
+        self.width = width
+        self.colour = colour
+
     @abstractmethod
     def render(self, report: Report) -> str:
-        """Returns the whole report as text. Every string in it is a stranger's: escape it."""
+        """Returns the whole report as text. Every string in it is a stranger's: escape it. A format for the
+        terminal keeps to `width` columns and uses escape codes only with `colour`."""
 
 
 class Progress:

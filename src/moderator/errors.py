@@ -99,7 +99,7 @@ class ModelMismatch(VectorError):
     """Two vectors of different model ids, which must never be compared."""
 
 
-class UnreadableImage(Exception):  # noqa: N818 - a fact about a picture, not a failure of the program
+class UnreadableImage(Exception):
     """One picture that cannot be judged: `code` for machines, the message for people."""
 
     def __init__(self, code: str, reason: str) -> None:

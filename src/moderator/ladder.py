@@ -6,8 +6,9 @@ lookalike, nor a lookalike as a copy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -24,14 +25,6 @@ DUPLICATES = "duplicates"
 """Rules of this detector say from which similarity on two pictures are copies."""
 
 Pair = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class CopyRung:
-    """An embedding and the similarity from which the policy calls two pictures copies."""
-
-    embedder: str
-    threshold: float
 
 
 class StoredSearch(Search):
@@ -77,24 +70,30 @@ class StoredSearch(Search):
     def _printed(self) -> Mapping[str, str]:
         return {path.decode("utf-8", "backslashreplace"): name for path, name in self._names.items()}
 
+    def sha256(self, content: int) -> str:
+        """Returns the hexadecimal SHA-256 of a content."""
+        self._load_fingerprints([content])
+        return self._fingerprints[content].sha256.hex()
+
     # The three questions
 
     def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
-        scores = dict(self._pairs(embedder, threshold, "images"))
-        pairs = self._unordered({*scores, *self._hash_pairs("images")})
-        kind = Kind.EDITED_COPY if self._embedders[embedder].finds_copies else Kind.LOOKALIKE
-        return self._matches(pairs, embedder, Evidence(embedder, kind, None, threshold))
+        pairs = {pair for pair, _ in self._pairs(embedder, threshold, "images")} | self._hash_pairs("images")
+        asked = Evidence(embedder, self._kind(embedder), None, threshold)
+        return self._matches(self._unordered(sorted(pairs)), asked, self._other_rungs(embedder))
 
-    def alike(self, embedder: str, threshold: float, top: int) -> Iterable[Match]:
-        kept: dict[int, int] = {}
-        rung = Evidence(embedder, Kind.LOOKALIKE, None, threshold)
+    def alike(self, embedder: str, threshold: float, top: int, item: Callable[[int, int], bool]) -> Iterable[Match]:
+        kept: Counter[int] = Counter()
+        asked = Evidence(embedder, Kind.LOOKALIKE, None, threshold)
         ranked = sorted(self._pairs(embedder, threshold, "images"), key=lambda hit: (-hit[1], hit[0]))
-        for match in self._matches(self._unordered(pair for pair, _ in ranked), embedder, rung):
-            if match.kind is not Kind.LOOKALIKE:
+        for match in self._matches(self._unordered(pair for pair, _ in ranked), asked, self._copy_rungs):
+            first, second = match.content, match.other
+            if any(rung.holds for rung in match.evidence[:-1]) or item(first, second):
                 continue
-            if min(kept.get(match.content, 0), kept.get(match.other, 0)) < top:
-                kept[match.content] = kept.get(match.content, 0) + 1
-                kept[match.other] = kept.get(match.other, 0) + 1
+            # A pair is told if it is among the closest of either side, so that a stored favourite hides nothing.
+            if min(kept[first], kept[second]) < top:
+                kept[first] += 1
+                kept[second] += 1
                 yield match
 
     def prohibited(
@@ -102,31 +101,39 @@ class StoredSearch(Search):
     ) -> Iterable[tuple[Match, Sequence[Reference]]]:
         entries: dict[int, list[Reference]] = {}
         for reference in self._store.references(sets):
-            declared = self._policy.reference_sets.get(reference.set)
-            severity = declared.severity if declared else reference.severity
-            entries.setdefault(reference.content, []).append(replace(reference, severity=severity))
+            entries.setdefault(reference.content, []).append(self._declared(reference))
         if not entries:
-            named = ", ".join(sets) or "any set"
-            self.note(f"no references in {named}: nothing could be matched; add some with `moderator references add`")
+            where = f"the set {', '.join(sets)}" if sets else "any set"
+            self.note(f"no references in {where}: nothing could match; fill it with `moderator references add`")
             return
-        only = list(entries)
-        pairs = {pair for pair, _ in self._pairs(embedder, threshold, "references", only)}
+        pairs = {pair for pair, _ in self._pairs(embedder, threshold, "references", list(entries))}
         pairs |= {pair for pair in self._hash_pairs("references") if pair[1] in entries}
         pairs |= {(content, content) for content in self._subject_set & entries.keys()}
-        kind = Kind.EDITED_COPY if self._embedders[embedder].finds_copies else Kind.LOOKALIKE
-        for match in self._matches(sorted(pairs), embedder, Evidence(embedder, kind, None, threshold)):
+        asked = Evidence(embedder, self._kind(embedder), None, threshold)
+        for match in self._matches(sorted(pairs), asked, self._other_rungs(embedder)):
             yield match, entries[match.other]
+
+    def _declared(self, reference: Reference) -> Reference:
+        """Adds what the policy says of the entry's set."""
+        declared = self._policy.reference_sets.get(reference.set)
+        if declared is None:
+            return reference
+        return replace(reference, severity=declared.severity, set_label=declared.label)
+
+    def _kind(self, embedder: str) -> Kind:
+        """A model of meaning (CLIP) never proves a copy, however close it says two pictures are."""
+        return Kind.EDITED_COPY if self._embedders[embedder].finds_copies else Kind.LOOKALIKE
 
     def similarity(self, embedder: str, contents: Sequence[int]) -> Matrix:
         self._load(embedder, contents)
-        size = len(contents)
-        result = np.eye(size, dtype=np.float32)
-        for row, first in enumerate(contents):
-            for column in range(row):
-                hashed = any(rung.holds for rung in self._hash_evidence(first, contents[column]))
-                score = 1.0 if hashed else self._cosine(embedder, first, contents[column])
-                result[row, column] = result[column, row] = score if score is not None else 0.0
-        return result
+        nothing = np.zeros((1, self._embedders[embedder].model.dimension), dtype=np.float32)
+        views = [self._vectors[embedder].get(content, nothing) for content in contents]
+        starts = np.cumsum([0, *(len(rows) for rows in views[:-1])])
+        stacked = np.concatenate(views)
+        closest = np.maximum.reduceat(np.maximum.reduceat(stacked @ stacked.T, starts, axis=0), starts, axis=1)
+        closest[rungs.same_picture([self._fingerprints[content] for content in contents])] = 1.0
+        np.fill_diagonal(closest, 1.0)
+        return closest.clip(-1.0, 1.0)
 
     # Finding candidates
 
@@ -202,32 +209,32 @@ class StoredSearch(Search):
     # Weighing them
 
     @cached_property
-    def _copy_rungs(self) -> Sequence[CopyRung]:
-        return [
-            CopyRung(self._policy.embedder_of(rule), rule.threshold)
-            for rule in self._policy.rules
-            if rule.detector == DUPLICATES and self._policy.embedder_of(rule) in self._embedders
-        ]
+    def _copy_rungs(self) -> Sequence[Evidence]:
+        """What the policy's own `duplicates` rules call a copy, in the order of the ladder."""
+        rules = [rule for rule in self._policy.rules if rule.detector == DUPLICATES]
+        named = [(self._policy.embedder_of(rule), rule.threshold) for rule in rules]
+        known = [(name, threshold) for name, threshold in dict.fromkeys(named) if name in self._embedders]
+        known.sort(key=lambda rung: not self._embedders[rung[0]].finds_copies)
+        return [Evidence(name, self._kind(name), None, threshold) for name, threshold in known]
 
-    def _matches(self, pairs: Iterable[Pair], embedder: str, asked: Evidence) -> Iterator[Match]:
+    def _other_rungs(self, embedder: str) -> Sequence[Evidence]:
+        """The copy rungs of stronger or equal kind that another model than the rule's own has to say."""
+        return [rung for rung in self._copy_rungs if rung.signal != embedder]
+
+    def _matches(self, pairs: Iterable[Pair], asked: Evidence, before: Sequence[Evidence]) -> Iterator[Match]:
         """Climbs the ladder with each pair: hashes, what the policy calls a copy, then the rule's own rung."""
+        cosines = (*before, asked)
         for some in _chunks(pairs):
             involved = sorted({content for pair in some for content in pair})
-            self._load_fingerprints(involved)
-            for name in {embedder, *(rung.embedder for rung in self._copy_rungs)}:
+            for name in dict.fromkeys(rung.signal for rung in cosines):
                 self._load(name, involved)
             for first, second in some:
-                evidence = (*self._hash_evidence(first, second), *self._cosines(first, second, embedder, asked))
+                evidence = (
+                    *self._hash_evidence(first, second),
+                    *(replace(rung, score=self._cosine(rung.signal, first, second)) for rung in cosines),
+                )
                 if any(rung.holds for rung in evidence):
                     yield Match(first, second, evidence)
-
-    def _cosines(self, first: int, second: int, embedder: str, asked: Evidence) -> Iterator[Evidence]:
-        for rung in self._copy_rungs:
-            # In a question about lookalikes, what a duplicates rule claims is told apart by its own rung.
-            if rung.embedder != embedder or (asked.kind is Kind.LOOKALIKE and rung.threshold != asked.threshold):
-                copy = Evidence(rung.embedder, Kind.EDITED_COPY, None, rung.threshold, "")
-                yield replace(copy, score=self._cosine(rung.embedder, first, second))
-        yield replace(asked, score=self._cosine(embedder, first, second))
 
     def _hash_evidence(self, first: int, second: int) -> tuple[Evidence, ...]:
         return rungs.hash_rungs(self._fingerprints[first], self._fingerprints[second])

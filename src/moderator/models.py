@@ -88,6 +88,9 @@ class Image:
     metadata: Mapping[str, str] = field(default_factory=dict)
     scanned: bool = True
 
+    def __str__(self) -> str:
+        return self.path
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -98,9 +101,10 @@ class Reference:
     label: str
     content: int
     severity: str = "high"
+    set_label: str = ""
 
     def __str__(self) -> str:
-        return f"{self.set} {self.label or f'#{self.entry}'}"
+        return f"{self.set_label or self.set}, {self.label or f'entry #{self.entry}'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,16 @@ class Evidence:
     @property
     def holds(self) -> bool:
         return self.score is not None and self.score >= self.threshold
+
+    @property
+    def words(self) -> str:
+        """What the rung says, in plain words: `identical bytes`, `0.874 by sscd, at least 0.60 asked`."""
+        if self.score is None or self.signal in ("bytes", "pixels"):
+            return self.note
+        least = f"at least {self.threshold:.2f} asked"
+        return f"same picture by its hash: {self.note}" if self.signal == "pdq" else (
+            f"{self.score:.3f} by {self.signal}, {least}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

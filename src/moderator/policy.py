@@ -11,17 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
+import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from moderator.document import Place, read_document
 from moderator.errors import InputError, PolicyError, Problem
 from moderator.models import Verdict
+from moderator.resources import ready_policies
 
-MAX_BYTES = 1_000_000
-MAX_NODES = 50_000
-MAX_DEPTH = 30
-"""A policy is a page or two: beyond these it is a mistake or an attack (aliases that multiply)."""
+DEFAULT_STORE = "moderator.db"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 
@@ -149,17 +148,20 @@ def _anchored(policy: Policy, base: Path) -> Policy:
         name: spec.model_copy(update={"model": str(base / spec.model)}) if (base / spec.model).exists() else spec
         for name, spec in policy.embedders.items()
     }
-    store = policy.store
-    if store and (relative := store.removeprefix("sqlite:///")) != store:
-        store = f"sqlite:///{base / relative}"
+    store = policy.store or f"sqlite:///{DEFAULT_STORE}"
+    if (relative := store.removeprefix("sqlite:///")) != store:
+        beside = base if policy.store or base not in _shipped() else platformdirs.user_data_path("moderator")
+        store = f"sqlite:///{beside / relative}"
     return policy.model_copy(update={"reference_sets": sets, "embedders": embedders, "store": store})
+
+
+def _shipped() -> set[Path]:
+    return {path.resolve().parent for path in ready_policies().values()}
 
 
 def parse_policy(text: bytes, source: str, vocabulary: Vocabulary | None = None) -> Policy:
     """Checks a policy document held in memory; `source` is its name in messages. Raises: PolicyError."""
-    root = _compose(text, source)
-    lines = dict(_lines(root, ()))
-    document = _construct(root, source)
+    document, lines = read_document(text, source)
     problems: list[Problem] = []
     policy = None
     try:
@@ -167,85 +169,25 @@ def parse_policy(text: bytes, source: str, vocabulary: Vocabulary | None = None)
     except ValidationError as error:
         problems += [_problem(item["loc"], item, lines) for item in error.errors()]
     if isinstance(document, dict):
-        problems += _cross_problems(document, lines, vocabulary or {})
+        problems += _CrossCheck(document, lines, vocabulary or {}).run()
     if problems or policy is None:
         raise PolicyError(source, sorted(set(problems), key=lambda problem: (problem.line or 0, problem.place)))
     return policy
-
-
-def _compose(text: bytes, source: str) -> yaml.Node:
-    def refuse(message: str, hint: str = "", line: int | None = None) -> PolicyError:
-        return PolicyError(source, [Problem("", message, hint, line)])
-
-    if len(text) > MAX_BYTES:
-        raise refuse(f"the document is larger than {MAX_BYTES:,} bytes")
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise PolicyError(source, [_not_yaml(error)]) from error
-    except RecursionError as error:
-        raise refuse("the document is nested too deeply") from error
-    if root is None:
-        raise refuse("the document is empty", "`moderator init` writes a commented one")
-    nodes = 0
-    pending = [(root, 0)]
-    while pending:
-        node, depth = pending.pop()
-        nodes += 1
-        if nodes > MAX_NODES or depth > MAX_DEPTH:
-            raise refuse("the document is nested or repeated (aliases) beyond reason")
-        if isinstance(node, yaml.MappingNode):
-            keys = {key.value: key for key, _ in reversed(node.value) if isinstance(key, yaml.ScalarNode)}
-            for key, _ in node.value:
-                if isinstance(key, yaml.ScalarNode) and keys[key.value] is not key:
-                    # YAML would keep the last one, and half of the rules would be dropped in silence.
-                    raise refuse(f"a second key `{key.value}` in one section", line=key.start_mark.line + 1)
-            pending += [(child, depth + 1) for pair in node.value for child in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            pending += [(child, depth + 1) for child in node.value]
-    return root
-
-
-def _construct(root: yaml.Node, source: str) -> Any:
-    try:
-        return yaml.SafeLoader("").construct_document(root)
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:
-        # PyYAML lets its converters' own errors through: `2024-99-99` is a ValueError without a place.
-        raise PolicyError(source, [_not_yaml(error)]) from error
-
-
-def _not_yaml(error: Exception) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return Problem("", f"not valid YAML: {what}", line=mark.line + 1 if mark else None)
-
-
-def _lines(node: yaml.Node, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], int]]:
-    """Yields (place, line) of every key and item; a key stands on its own line, not on its value's."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            here = (*place, str(key.value))
-            yield here, key.start_mark.line + 1
-            yield from _lines(value, here)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            yield (*place, index), item.start_mark.line + 1
-            yield from _lines(item, (*place, index))
 
 
 def _place(loc: Sequence[str | int]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
 
 
-def _line(loc: tuple[str | int, ...], lines: Mapping[tuple[str | int, ...], int]) -> int | None:
+def _line(loc: Place, lines: Mapping[Place, int]) -> int | None:
     return next((lines[loc[:end]] for end in range(len(loc), 0, -1) if loc[:end] in lines), None)
 
 
-def _problem(loc: tuple[str | int, ...], item: Any, lines: Mapping[tuple[str | int, ...], int]) -> Problem:
+def _problem(loc: Place, item: Any, lines: Mapping[Place, int], fields: Sequence[str] | None = None) -> Problem:
     message, hint = item["msg"][0].lower() + item["msg"][1:], ""
     if item["type"] == "extra_forbidden":
         message = f"unknown key `{loc[-1]}`"
-        hint = did_you_mean(str(loc[-1]), list(_fields_at(loc[:-1])))
+        hint = did_you_mean(str(loc[-1]), fields or list(_fields_at(loc[:-1])))
     elif item["type"] == "missing":
         message = f"the key `{loc[-1]}` is missing"
     elif not isinstance(item["input"], dict | list):
@@ -275,57 +217,66 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models_in(inner)
 
 
-def _cross_problems(
-    document: Mapping[str, Any], lines: Mapping[tuple[str | int, ...], int], vocabulary: Vocabulary
-) -> list[Problem]:
+class _CrossCheck:
     """Problems between parts of the document, told even where other parts are malformed."""
-    problems: list[Problem] = []
-    embedders, sets = _mapping(document.get("embedders")), _mapping(document.get("reference_sets"))
 
-    def refuse(loc: tuple[str | int, ...], message: str, hint: str = "") -> None:
-        problems.append(Problem(_place(loc), message, hint, _line(loc, lines)))
+    def __init__(self, document: Mapping[str, Any], lines: Mapping[Place, int], vocabulary: Vocabulary) -> None:
+        self._document = document
+        self._lines = lines
+        self._vocabulary = vocabulary
+        self._embedders = _mapping(document.get("embedders"))
+        self._sets = _mapping(document.get("reference_sets"))
+        self.problems: list[Problem] = []
 
-    def known(loc: tuple[str | int, ...], word: object, words: Sequence[str], what: str) -> None:
+    def run(self) -> list[Problem]:
+        for name, spec in self._embedders.items():
+            fields = _mapping(spec)
+            self._plugin(("embedders", name, "type"), "embedder", fields.get("type", "clip"), fields.get("options"))
+        seen: set[str] = set()
+        rules = self._document.get("rules")
+        for index, rule in enumerate(rules if isinstance(rules, list) else []):
+            fields = _mapping(rule)
+            self._unique(index, fields.get("id"), seen)
+            self._rule(index, fields)
+        return self.problems
+
+    def _unique(self, index: int, rule_id: object, seen: set[str]) -> None:
+        if isinstance(rule_id, str):
+            if rule_id in seen:
+                self._refuse(("rules", index, "id"), f"a second rule with the id `{rule_id}`", "ids are unique")
+            seen.add(rule_id)
+
+    def _rule(self, index: int, fields: Mapping[str, Any]) -> None:
+        self._plugin(("rules", index, "detector"), "detector", fields.get("detector"), fields.get("options"))
+        if "embedder" in fields:
+            self._known(("rules", index, "embedder"), fields["embedder"], list(self._embedders), "embedder")
+        elif len(self._embedders) > 1:
+            self._refuse(("rules", index), "several embedders are declared, so the rule must name its `embedder`")
+        named = fields.get("sets")
+        for position, wanted in enumerate(named if isinstance(named, list) else []):
+            self._known(("rules", index, "sets", position), wanted, list(self._sets), "reference set")
+
+    def _refuse(self, place: Place, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(_place(place), message, hint, _line(place, self._lines)))
+
+    def _known(self, place: Place, word: object, words: Sequence[str], what: str) -> None:
         if isinstance(word, str) and word not in words:
-            refuse(loc, f"no {what} named `{word}`", did_you_mean(word, words))
+            self._refuse(place, f"no {what} named `{word}`", did_you_mean(word, words))
 
-    def plugin(loc: tuple[str | int, ...], section: str, name: object, options: object) -> None:
-        owners = vocabulary.get(section)
+    def _plugin(self, place: Place, section: str, name: object, options: object) -> None:
+        owners = self._vocabulary.get(section)
         if owners is None or not isinstance(name, str):
             return
-        known(loc, name, sorted(owners), f"{section} plugin")
+        self._known(place, name, sorted(owners), f"{section} plugin")
         model = owners.get(name)
-        if model is not None and isinstance(options or {}, dict):
-            try:
-                model.model_validate(options or {})
-            except ValidationError as error:
-                for item in error.errors():
-                    place = (*loc[:-1], "options", *item["loc"])
-                    problem = _problem(place, item, lines)
-                    if item["type"] == "extra_forbidden":
-                        hint = did_you_mean(str(item["loc"][-1]), list(model.model_fields))
-                        problem = Problem(problem.place, problem.message, hint, problem.line)
-                    problems.append(problem)
-
-    for name, spec in embedders.items():
-        fields = _mapping(spec)
-        plugin(("embedders", name, "type"), "embedder", fields.get("type", "clip"), fields.get("options"))
-    seen: set[object] = set()
-    rules = document.get("rules")
-    for index, rule in enumerate(rules if isinstance(rules, list) else []):
-        fields = _mapping(rule)
-        if (rule_id := fields.get("id")) in seen:
-            refuse(("rules", index, "id"), f"a second rule with the id `{rule_id}`", "ids are unique")
-        seen.add(rule_id if isinstance(rule_id, str) else None)
-        seen.discard(None)
-        plugin(("rules", index, "detector"), "detector", fields.get("detector"), fields.get("options"))
-        if "embedder" in fields:
-            known(("rules", index, "embedder"), fields["embedder"], list(embedders), "embedder")
-        elif len(embedders) > 1:
-            refuse(("rules", index), "several embedders are declared, so the rule must name its `embedder`")
-        for position, wanted in enumerate(named if isinstance(named := fields.get("sets"), list) else []):
-            known(("rules", index, "sets", position), wanted, list(sets), "reference set")
-    return problems
+        if model is None or not isinstance(options or {}, dict):
+            return
+        try:
+            model.model_validate(options or {})
+        except ValidationError as error:
+            for item in error.errors():
+                at = (*place[:-1], "options", *item["loc"])
+                self.problems.append(_problem(at, item, self._lines, list(model.model_fields)))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from moderator.contracts import Detector, Embedder, Reporter, Store
+    from moderator.policy import EmbedderSpec, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +136,11 @@ class Registry:
     def reporters(self) -> Mapping[str, type[Reporter]]:
         return self._collect("register_reporters", "name")
 
-    def reporter(self, name: str) -> Reporter:
+    def reporter(self, name: str, *, width: int = 100, colour: bool = False) -> Reporter:
         """Returns a reporter by format name. Raises: ArgumentError when there is none."""
         if name not in self.reporters:
             raise ArgumentError(f"no report format named `{name}`", hint=f"known: {', '.join(self.reporters)}")
-        return self.reporters[name]()
+        return self.reporters[name](width=width, colour=colour)
 
     def open_store(self, url: str) -> Store:
         """Opens the store at `url`. Raises: ArgumentError for an unknown scheme, StoreError."""
@@ -148,6 +149,25 @@ class Registry:
             known = ", ".join(f"{name}://" for name in self.stores)
             raise ArgumentError(f"no store takes URLs of the scheme `{scheme}`", hint=f"known: {known}")
         return self.stores[scheme].open(url)
+
+    def make_embedder(self, spec: EmbedderSpec) -> Embedder:
+        """Returns the embedder that `spec` declares. Raises: ArgumentError for an unknown type, ModelError."""
+        if spec.type not in self.embedders:
+            raise ArgumentError(
+                f"no embedder plugin named `{spec.type}`", hint=f"known: {', '.join(self.embedders)}"
+            )
+        return self.embedders[spec.type](spec)
+
+    def make_embedders(self, policy: Policy) -> Mapping[str, Embedder]:
+        """Returns the embedders that the policy's rules use, by name, each known to have its weights.
+
+        Raises: ArgumentError for an unknown type, ModelError for weights that cannot be had.
+        """
+        used = dict.fromkeys(policy.embedder_of(rule) for rule in policy.rules)
+        made = {name: self.make_embedder(policy.embedders[name]) for name in used}
+        for embedder in made.values():
+            _ = embedder.model  # asked for now, so that missing weights are told before anything is read
+        return made
 
     def vocabulary(self) -> Mapping[str, Mapping[str, type[BaseModel] | None]]:
         """Returns the names a policy may use, with the type of their options."""

@@ -35,7 +35,8 @@ def normalise(vectors: npt.ArrayLike) -> Matrix:
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     if (lengths == 0).any():
         raise VectorError("the embedder returned a zero vector; it has no direction and is refused")
-    return (matrix / lengths).astype(np.float32)
+    scaled: Matrix = (matrix / lengths).astype(np.float32)
+    return scaled
 
 
 def pack(vector: npt.NDArray[np.float32]) -> bytes:
@@ -54,6 +55,13 @@ def unpack(packed: bytes, dimension: int) -> npt.NDArray[np.float32]:
     if len(packed) != dimension * STORED.itemsize:
         raise VectorError(f"a stored vector has {len(packed)} bytes; {dimension} float32 need {dimension * 4}")
     return np.frombuffer(packed, dtype=STORED).astype(np.float32)
+
+
+def unpack_rows(packed: Sequence[bytes], dimension: int) -> Matrix:
+    """Returns packed vectors as float32 `[n, dimension]`; the same is refused as by `unpack`."""
+    if any(len(one) != dimension * STORED.itemsize for one in packed):
+        return np.stack([unpack(one, dimension) for one in packed])
+    return np.frombuffer(b"".join(packed), dtype=STORED).reshape(-1, dimension).astype(np.float32, copy=False)
 
 
 def cosine(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:

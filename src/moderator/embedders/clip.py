@@ -104,7 +104,7 @@ class ClipEmbedder(Embedder):
         modules = self.folder / "modules.json"
         if not modules.is_file():
             return self.folder
-        return self.folder / _read_json(modules)[0]["path"]
+        return self.folder / str(_read_json(modules)[0]["path"])
 
     @cached_property
     def preprocessing(self) -> Preprocessing:

@@ -12,10 +12,11 @@ import re
 import stat
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import PIL
 from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from moderator.contracts import Fingerprint
@@ -55,7 +56,7 @@ class Decoded:
 
 def intake_id(limits: Limits) -> str:
     """Names the limits and the decoder: pictures stored under another name are read again."""
-    kind = asdict(_Intake(VERSION, Image.__version__, hashes.pdq_available(), limits.model_dump_json()))
+    kind = asdict(_Intake(VERSION, PIL.__version__, hashes.pdq_available(), limits.model_dump_json()))
     return hashlib.sha256(repr(kind).encode()).hexdigest()[:16]
 
 
@@ -74,15 +75,12 @@ def decode(path: str, limits: Limits, preparations: Sequence[Preprocessing]) -> 
     its hash. Raises: UnreadableImage when there are no bytes to know it by, or they are no picture.
     """
     data, size, mtime_ns, form = _read(path, limits)
-    digest = hashlib.sha256(data).digest()
+    bare = Fingerprint(hashlib.sha256(data).digest(), size, form, 0, 0, 0)
     try:
-        fingerprint, views = _judge(data, form, limits, preparations)
+        fingerprint, views = _judge(data, bare, limits, preparations)
     except UnreadableImage as refusal:
-        rejected = Fingerprint(
-            digest, size, form, 0, 0, 0, state="rejected", code=refusal.code, reason=refusal.reason
-        )
-        return Decoded(rejected, (), size, mtime_ns)
-    return Decoded(Fingerprint(sha256=digest, size=size, format=form, **fingerprint), views, size, mtime_ns)
+        fingerprint, views = replace(bare, state="rejected", code=refusal.code, reason=refusal.reason), ()
+    return Decoded(fingerprint, views, size, mtime_ns)
 
 
 def _read(path: str, limits: Limits) -> tuple[bytes, int, int, str]:
@@ -112,8 +110,9 @@ def _read(path: str, limits: Limits) -> tuple[bytes, int, int, str]:
 
 
 def _judge(
-    data: bytes, form: str, limits: Limits, preparations: Sequence[Preprocessing]
-) -> tuple[dict[str, object], tuple[View, ...]]:
+    data: bytes, bare: Fingerprint, limits: Limits, preparations: Sequence[Preprocessing]
+) -> tuple[Fingerprint, tuple[View, ...]]:
+    form = bare.format
     if form == "unknown":
         raise UnreadableImage("unrecognised", "named as a picture, but its content is none that is known")
     if form not in JUDGED:
@@ -137,15 +136,16 @@ def _judge(
         raise UnreadableImage("undecodable", f"cannot be decoded as {form}: {words}") from error
     upright = labelled[0][1]
     hashed, quality = hashes.pdq(upright)
-    facts: dict[str, object] = {
-        "width": upright.width,
-        "height": upright.height,
-        "frames": frames,
-        "pixels": hashes.pixels_digest([picture for _, picture in labelled]),
-        "pdq": hashed,
-        "pdq_quality": quality,
-    }
-    return facts, tuple(
+    fingerprint = replace(
+        bare,
+        width=upright.width,
+        height=upright.height,
+        frames=frames,
+        pixels=hashes.pixels_digest([picture for _, picture in labelled]),
+        pdq=hashed,
+        pdq_quality=quality,
+    )
+    return fingerprint, tuple(
         View(label, tuple(prepare(picture, wanted) for wanted in preparations)) for label, picture in labelled
     )
 
@@ -188,7 +188,7 @@ def _opaque(frame: Image.Image) -> Iterator[tuple[str, Image.Image]]:
     if frame.has_transparency_data:
         see_through = frame.convert("RGBA")
         alpha = see_through.getchannel("A")
-        if alpha.getextrema()[0] < 255:
+        if np.asarray(alpha).min() < 255:
             for ground in ("white", "black"):
                 flat = Image.new("RGB", frame.size, ground)
                 flat.paste(see_through, mask=alpha)

@@ -44,7 +44,12 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
 _PORTABLE = frozenset(b"1234567")
 _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC"}
 _NAMES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".avifs", ".heic", ".heif", ".jp2", ".j2k", ".jxl", ".ico", ".cur", ".psd", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".pcx", ".sgi", ".rgb", ".eps", ".dds", ".icns", ".svg", ".xbm", ".xpm", ".qoi", ".fits"]
+    [
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff",
+        ".avif", ".avifs", ".heic", ".heif", ".jp2", ".j2k", ".jxl", ".ico", ".cur", ".psd", ".tga", ".ppm",
+        ".pgm", ".pbm", ".pnm", ".pcx", ".sgi", ".rgb", ".eps", ".dds", ".icns", ".svg", ".xbm", ".xpm",
+        ".qoi", ".fits",
+    ]
 )
 
 

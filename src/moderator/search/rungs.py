@@ -5,11 +5,14 @@ identical bytes → identical pixels → same picture (PDQ, eight orientations) 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from moderator.contracts import Fingerprint
 from moderator.models import Evidence, Kind
+from moderator.vectors import Matrix
 
 PDQ_BITS = 256
 PDQ_DISTANCE = 31
@@ -54,10 +57,25 @@ def pdq_rung(a: Fingerprint, b: Fingerprint) -> Evidence:
     return Evidence("pdq", Kind.COPY, 1.0 - 2.0 * int(distances[best]) / PDQ_BITS, PDQ_THRESHOLD, note)
 
 
-def pdq_rows(fingerprint: Fingerprint, orientations: int) -> npt.NDArray[np.float32]:
+def pdq_rows(fingerprint: Fingerprint, orientations: int) -> Matrix:
     """Returns hashes as float32 unit vectors `[orientations, 256]` (bits as ±1/16), so that a matrix product counts
     equal bits; no row for a picture that is flat or has no hash."""
     if not fingerprint.pdq or fingerprint.pdq_quality < PDQ_QUALITY:
         return np.empty((0, PDQ_BITS), dtype=np.float32)
     packed = np.frombuffer(fingerprint.pdq, dtype=np.uint8).reshape(8, 32)[:orientations]
-    return (np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1) / 16
+    bits: Matrix = np.unpackbits(packed, axis=1).astype(np.float32)
+    return (bits * np.float32(2) - np.float32(1)) / np.float32(16)
+
+
+def same_picture(fingerprints: Sequence[Fingerprint]) -> npt.NDArray[np.bool_]:
+    """Returns bool `[n, n]`: which pairs a hash rung (pixels or PDQ) calls copies."""
+    pixels = np.array([one.pixels.hex() or f"unknown {index}" for index, one in enumerate(fingerprints)])
+    same: npt.NDArray[np.bool_] = pixels[:, None] == pixels[None, :]
+    turned = [pdq_rows(one, 8) for one in fingerprints]
+    hashed = [index for index, rows in enumerate(turned) if len(rows)]
+    if hashed:
+        upright = np.stack([turned[index][0] for index in hashed])
+        cosines = np.stack([(turned[index] @ upright.T).max(axis=0) for index in hashed])
+        close = cosines >= PDQ_THRESHOLD - 1e-6
+        same[np.ix_(hashed, hashed)] |= close | close.T
+    return same

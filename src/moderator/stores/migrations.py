@@ -26,11 +26,11 @@ class Migration:
 
 def migrations(dialect: str) -> list[Migration]:
     """Returns the migrations of a dialect in order, from `sql/<dialect>/NNNN_name.sql`."""
-    found = []
-    for path in sorted(resource("sql", dialect).glob("*.sql")):
-        if named := re.fullmatch(r"(\d{4})_(\w+)", path.stem):
-            found.append(Migration(int(named[1]), named[2], path.read_text(encoding="utf-8")))
-    return found
+    return [
+        Migration(int(named[1]), named[2], path.read_text(encoding="utf-8"))
+        for path in sorted(resource("sql", dialect).glob("*.sql"))
+        if (named := re.fullmatch(r"(\d{4})_(\w+)", path.stem))
+    ]
 
 
 def migrate(connection: sqlite3.Connection) -> int:
@@ -51,7 +51,8 @@ def migrate(connection: sqlite3.Connection) -> int:
         )
     for migration in known:
         if migration.number not in done:
-            record = f"INSERT INTO schema_migrations VALUES ({migration.number}, '{migration.name}', '{migration.digest}');"
+            values = f"({migration.number}, '{migration.name}', '{migration.digest}')"
+            record = f"INSERT INTO schema_migrations VALUES {values};"
             connection.executescript(f"BEGIN IMMEDIATE;\n{migration.sql}\n{record}\nCOMMIT;")
         elif done[migration.number] != migration.digest:
             raise StoreError(f"migration {migration.number} of the store is not the one this moderator ships")

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from moderator.contracts import Entry, Fingerprint, Found, HashBlock, Known, Role, Scope, Store, VectorBlock
-from moderator.errors import StoreError
+from moderator.contracts import Entry, Fingerprint, Found, HashBlock, Known, Role, Scope, Store, VectorBlock, Vectors
+from moderator.errors import StoreError, VectorError
 from moderator.models import Decision, Image, ModelId, Reference, Report, Verdict
 from moderator.stores import sqlite
 from moderator.stores.migrations import migrate
-from moderator.vectors import pack
+from moderator.vectors import pack, unpack_rows
 
 BLOCK = 8192
 """Rows read at once: 16 MiB of 512-dimensional vectors."""
@@ -47,8 +47,12 @@ class SqliteStore(Store):
     def open(cls, url: str) -> SqliteStore:
         path = sqlite.path_of(url)
         connection = sqlite.connect(path)
-        with sqlite.translated(path):
-            migrate(connection)
+        try:
+            with sqlite.translated(path):
+                migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
         return cls(connection, url)
 
     @property
@@ -75,6 +79,7 @@ class SqliteStore(Store):
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
+                self._models.clear()  # a model that is rolled back may get another number
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
@@ -89,10 +94,14 @@ class SqliteStore(Store):
             f"i.role = '{role}' AND i.path_key IN ({{}})"
         )
         rows = self._read_each(sql, list(by_key))
-        return {by_key[key]: Known(*facts, json.loads(metadata)) for key, *facts, metadata in rows}
+        return {
+            by_key[key]: Known(content, size, mtime_ns, intake, state, code, reason, json.loads(metadata))
+            for key, content, size, mtime_ns, intake, state, code, reason, metadata in rows
+        }
 
-    def contents(self, digests: Sequence[bytes]) -> Mapping[bytes, int]:
-        return dict(self._read_each("SELECT sha256, id FROM contents WHERE sha256 IN ({})", digests))
+    def contents(self, digests: Sequence[bytes], intake: str) -> Mapping[bytes, int]:
+        rows = self._read_each("SELECT intake, sha256, id FROM contents WHERE sha256 IN ({})", digests)
+        return {digest: content for read_under, digest, content in rows if read_under == intake}
 
     def embedded(self, model: ModelId, contents: Sequence[int]) -> frozenset[int]:
         if (number := self._model(model)) is None:
@@ -128,20 +137,29 @@ class SqliteStore(Store):
                 ids.append(content)
                 self._write_image(connection, entry.found, content, role)
                 for vectors in entry.vectors:
-                    number = self._register(connection, vectors.model)
-                    connection.executemany(
-                        "INSERT OR REPLACE INTO embeddings (content_id, model_id, view, vector) VALUES (?, ?, ?, ?)",
-                        [
-                            (content, number, view, pack(row))
-                            for view, row in zip(vectors.views, vectors.matrix, strict=True)
-                        ],
-                    )
+                    self._write_vectors(connection, vectors, content)
         return ids
+
+    def _write_vectors(self, connection: sqlite3.Connection, vectors: Vectors, content: int) -> None:
+        if vectors.matrix.shape != (len(vectors.views), vectors.model.dimension):
+            raise VectorError(
+                f"{len(vectors.views)} vectors of shape {vectors.matrix.shape} are not of {vectors.model.name}, "
+                f"which has {vectors.model.dimension} dimensions"
+            )
+        number = self._register(connection, vectors.model)
+        # Under other limits a content has other views: those it had must not stay behind.
+        connection.execute("DELETE FROM embeddings WHERE model_id = ? AND content_id = ?", (number, content))
+        rows = zip(vectors.views, vectors.matrix, strict=True)
+        connection.executemany(
+            "INSERT INTO embeddings (content_id, model_id, view, vector) VALUES (?, ?, ?, ?)",
+            [(content, number, view, pack(row)) for view, row in rows],
+        )
 
     @staticmethod
     def _write_image(connection: sqlite3.Connection, found: Found, content: int, role: Role) -> None:
         connection.execute(
-            "INSERT INTO images (role, path, path_key, content_id, size, mtime_ns, metadata) VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "INSERT INTO images (role, path, path_key, content_id, size, mtime_ns, metadata) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (path_key, role) DO UPDATE SET content_id = excluded.content_id, size = excluded.size, "
             "mtime_ns = excluded.mtime_ns, metadata = excluded.metadata",
             (role, _text(found.path), _key(found.path), content, found.size, found.mtime_ns,
@@ -150,7 +168,8 @@ class SqliteStore(Store):
 
     def _register(self, connection: sqlite3.Connection, model: ModelId) -> int:
         connection.execute(
-            'INSERT OR IGNORE INTO models (name, revision, "precision", preprocessing, dimension) VALUES (?, ?, ?, ?, ?)',
+            'INSERT OR IGNORE INTO models (name, revision, "precision", preprocessing, dimension) '
+            "VALUES (?, ?, ?, ?, ?)",
             _columns(model),
         )
         if (number := self._model(model)) is None:
@@ -171,7 +190,9 @@ class SqliteStore(Store):
 
     def forget(self, paths: Sequence[str]) -> None:
         with self._transaction() as connection:
-            connection.executemany("DELETE FROM images WHERE role = 'picture' AND path = ?", [(_text(path),) for path in paths])
+            connection.executemany(
+                "DELETE FROM images WHERE role = 'picture' AND path = ?", [(_text(path),) for path in paths]
+            )
 
     # Reading in blocks
 
@@ -184,12 +205,11 @@ class SqliteStore(Store):
         )
         for rows in self._blocks(sql, only, "e.content_id"):
             ids, views, packed = zip(*rows, strict=True)
-            matrix = np.frombuffer(b"".join(packed), dtype="<f4").reshape(len(ids), model.dimension)
-            yield VectorBlock(np.array(ids, dtype=np.int64), views, matrix.astype(np.float32, copy=False))
+            yield VectorBlock(np.array(ids, dtype=np.int64), views, unpack_rows(packed, model.dimension))
 
     def hashes(self, scope: Scope, only: Sequence[int] | None = None) -> Iterator[HashBlock]:
         columns = ", ".join(f"c.{field}" for field in _FINGERPRINT.split(", "))
-        sql = f"SELECT c.id, {columns} FROM contents c WHERE c.state = 'judged' AND {_SCOPES[scope]}"  # noqa: S608
+        sql = f"SELECT c.id, {columns} FROM contents c WHERE c.state = 'judged' AND {_SCOPES[scope]}"
         for rows in self._blocks(sql, only, "c.id"):
             ids = np.array([row[0] for row in rows], dtype=np.int64)
             yield HashBlock(ids, [Fingerprint(*row[1:]) for row in rows])
@@ -198,15 +218,29 @@ class SqliteStore(Store):
         chunks = [None] if only is None else _chunks(only)
         for some in chunks:
             narrowed = sql if some is None else f"{sql} AND {column} IN ({_marks(some)})"
-            rows = self._read(f"{narrowed} ORDER BY {column}", some or ())
-            while block := rows.fetchmany(BLOCK):
-                yield block
+            yield from self._whole(self._read(f"{narrowed} ORDER BY {column}", some or ()))
 
-    def images(self, contents: Sequence[int]) -> Mapping[int, Sequence[Image]]:
+    def _whole(self, rows: sqlite3.Cursor) -> Iterator[list[Any]]:
+        """Yields blocks that never end between two rows of one content, which the first column is."""
+        held: list[Any] = []
+        while some := self._fetched(rows):
+            held += some
+            ends = (end for end in range(len(held) - 1, 0, -1) if held[end - 1][0] != held[end][0])
+            if end := next(ends, 0):
+                yield held[:end]
+                held = held[end:]
+        if held:
+            yield held
+
+    def _fetched(self, rows: sqlite3.Cursor) -> list[Any]:
+        with sqlite.translated(sqlite.path_of(self._url)):
+            return rows.fetchmany(BLOCK)
+
+    def images(self, contents: Sequence[int], role: Role = "picture") -> Mapping[int, Sequence[Image]]:
         found: dict[int, list[Image]] = {}
         sql = (
             "SELECT c.id, i.path, c.sha256, c.width, c.height, c.size, i.metadata FROM images i "
-            "JOIN contents c ON c.id = i.content_id WHERE i.role = 'picture' AND c.id IN ({}) ORDER BY i.path"
+            f"JOIN contents c ON c.id = i.content_id WHERE i.role = '{role}' AND c.id IN ({{}}) ORDER BY i.path"
         )
         for content, path, sha256, width, height, size, metadata in self._read_each(sql, contents):
             columns = json.loads(metadata)
@@ -242,13 +276,13 @@ class SqliteStore(Store):
 
     def remove_references(self, set_name: str, entries: Sequence[int]) -> int:
         of_set = "set_id = (SELECT id FROM reference_sets WHERE name = ?)"
-        narrowed = f" AND id IN ({_marks(entries)})" if entries else ""
+        delete = f"DELETE FROM reference_entries WHERE {of_set}"
         with self._transaction() as connection:
-            removed = connection.execute(
-                f"DELETE FROM reference_entries WHERE {of_set}{narrowed}",  # noqa: S608
-                (set_name, *entries),
-            ).rowcount
-            if not entries:
+            if entries:
+                named = [(set_name, entry) for entry in entries]
+                removed = connection.executemany(f"{delete} AND id = ?", named).rowcount
+            else:
+                removed = connection.execute(delete, (set_name,)).rowcount
                 connection.execute("DELETE FROM reference_sets WHERE name = ?", (set_name,))
             connection.execute(
                 "DELETE FROM images WHERE role = 'reference' "
@@ -300,7 +334,7 @@ class SqliteStore(Store):
 
     def status(self) -> Mapping[str, str]:
         tables = ("images", "contents", "embeddings", "reference_entries", "scans")
-        counts = {name: f"{self._read(f'SELECT COUNT(*) FROM {name}').fetchone()[0]:,}" for name in tables}  # noqa: S608
+        counts = {name: f"{self._read(f'SELECT COUNT(*) FROM {name}').fetchone()[0]:,}" for name in tables}
         (schema,) = self._read("SELECT MAX(number) FROM schema_migrations").fetchone()
         (whole,) = self._read("PRAGMA quick_check(1)").fetchone()
         return {"engine": f"SQLite {sqlite3.sqlite_version}", "schema": str(schema), "integrity": whole, **counts}

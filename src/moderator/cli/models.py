@@ -1,0 +1,64 @@
+"""`moderator models`: whether a policy's models are here, fetching them, and checking them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moderator.cli import screen
+from moderator.cli.options import PolicyOption, Session, session
+from moderator.errors import ArgumentError, ModelError
+
+if TYPE_CHECKING:
+    from moderator.contracts import Embedder
+
+app = typer.Typer(help="List, fetch and check the models of a policy.", no_args_is_help=True)
+NameArgument = Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of the policy's embedders; else all.")]
+
+
+@app.command("list")
+def show(policy: PolicyOption = None) -> None:
+    """List the policy's models and whether their weights are here."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    chosen = session(policy)
+    table = Table("name", "type", "model", "weights", "used by", box=box.SIMPLE_HEAD)
+    for name, spec in chosen.policy.embedders.items():
+        try:
+            state = Text(f"here: {chosen.registry.make_embedder(spec).model}", style="green")
+        except ModelError as error:
+            state = Text(str(error), style="red")
+        rules = ", ".join(rule.id for rule in chosen.policy.rules if chosen.policy.embedder_of(rule) == name)
+        table.add_row(Text(name), Text(spec.type), Text(spec.model), state, Text(rules))
+    screen.console().print(table)
+
+
+@app.command()
+def pull(name: NameArgument = None, policy: PolicyOption = None) -> None:
+    """Download weights from the hub; nothing else of moderator ever does."""
+    for label, embedder in _embedders(session(policy), name):
+        try:
+            here = embedder.model
+            screen.console().print(f"{label}: already here ({here})", markup=False)
+        except ModelError:
+            screen.console().print(f"{label}: {embedder.pull()}", markup=False)
+
+
+@app.command()
+def verify(name: NameArgument = None, policy: PolicyOption = None) -> None:
+    """Load each model and check what it embeds to."""
+    for label, embedder in _embedders(session(policy), name):
+        screen.console().print(f"{label}: {embedder.verify()}", markup=False)
+
+
+def _embedders(chosen: Session, name: str | None) -> list[tuple[str, Embedder]]:
+    from moderator.policy import did_you_mean
+
+    declared = chosen.policy.embedders
+    if name is not None and name not in declared:
+        raise ArgumentError(f"no embedder named `{name}` in the policy", hint=did_you_mean(name, list(declared)))
+    wanted = [name] if name else list(declared)
+    return [(one, chosen.registry.make_embedder(declared[one])) for one in wanted]

@@ -1,0 +1,76 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moderator.errors import PolicyError
+
+if TYPE_CHECKING:
+    from moderator.contracts import Store
+    from moderator.policy import Policy
+    from moderator.registry import Registry
+
+LOCAL = Path("policy.yaml")
+
+PolicyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        "-p",
+        metavar="FILE",
+        help="A policy file, or the name of a ready one: default, offline, ci, catalog, trust-and-safety. "
+        "Without it, policy.yaml here if there is one, else the default.",
+    ),
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", metavar="URL", help="Where vectors are kept, such as sqlite:///FILE. Else the policy's."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The plugins and the policy that a command works with."""
+
+    registry: Registry
+    policy: Policy
+    name: str
+
+    def open_store(self) -> Store:
+        return self.registry.open_store(self.policy.store or "")
+
+
+def session(policy: str | None, store: str | None = None) -> Session:
+    """Finds the plugins and loads the policy. Raises: PolicyError, InputError."""
+    from moderator.policy import load_policy
+    from moderator.registry import Registry
+
+    registry = Registry.discover()
+    path, name = find_policy(policy)
+    try:
+        loaded = load_policy(path, registry.vocabulary())
+    except PolicyError as error:
+        if registry.faults:  # a name may be unknown only because its plugin is broken
+            failed = "; ".join(f"{one.plugin} {one.version}: {one.message}" for one in registry.faults)
+            error.hint = f"these plugins failed: {failed}"
+        raise
+    if store is not None:
+        loaded = loaded.model_copy(update={"store": store})
+    return Session(registry, loaded, name)
+
+
+def find_policy(policy: str | None) -> tuple[Path, str]:
+    """Returns the file that a `--policy` option means, and what to call it."""
+    from moderator.resources import ready_policies
+
+    ready = ready_policies()
+    if policy is None:
+        return (LOCAL, str(LOCAL)) if LOCAL.is_file() else (ready["default"], "default")
+    if policy in ready and not Path(policy).is_file():
+        return ready[policy], policy
+    return Path(policy), policy

@@ -1,0 +1,44 @@
+"""Writes what a command made: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from moderator.errors import OutputError
+
+
+def check_writable(path: Path) -> None:
+    """Refuses a file that could not be written, before long work is done for it. Raises: OutputError."""
+    folder = path.parent
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder", hint="name a file")
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {folder}", hint="make the folder first")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"cannot write {path}: no permission to write in {folder}")
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a file for its owner only, by a temporary file that replaces it when complete. Raises: OutputError."""
+    check_writable(path)
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def show(text: str) -> None:
+    """Writes to standard output, whatever its encoding."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -1,0 +1,39 @@
+"""`moderator plugins`: what is installed, what each plugin adds, and what failed."""
+
+from __future__ import annotations
+
+import typer
+
+from moderator.cli import screen
+
+
+def plugins() -> None:
+    """List plugins with what they add; the exit code is 2 when one failed."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from moderator.registry import Registry
+
+    registry = Registry.discover()
+    out = screen.console()
+    table = Table("plugin", "version", "module", box=box.SIMPLE_HEAD)
+    for plugin in registry.plugins:
+        table.add_row(Text(plugin.name), Text(plugin.version), Text(plugin.module))
+    out.print(table)
+    added = Table("adds", "name", "what it is", "options", box=box.SIMPLE_HEAD)
+    for kind, items in (
+        ("detector", registry.detectors),
+        ("embedder", registry.embedders),
+        ("store", registry.stores),
+        ("format", registry.reporters),
+    ):
+        for name, item in items.items():
+            model = getattr(item, "options_model", None)
+            options = ", ".join(model.model_fields) if model else ""
+            added.add_row(kind, Text(name), Text(getattr(item, "summary", "")), Text(options))
+    out.print(added)
+    for fault in registry.faults:
+        line = f"{fault.plugin} {fault.version} failed ({fault.where}): {fault.message}"
+        out.print(Text.assemble(("! ", "bold red"), line))
+    raise typer.Exit(2 if registry.faults else 0)

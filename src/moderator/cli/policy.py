@@ -1,0 +1,35 @@
+"""`moderator policy`: checks a policy, and describes the format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from moderator.cli import output, screen
+from moderator.cli.options import session
+
+app = typer.Typer(help="Check a policy, or print the format's JSON Schema.", no_args_is_help=True)
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="The policy file.")]) -> None:
+    """Check a policy and name every problem by line."""
+    chosen = session(str(file))
+    rules = ", ".join(f"{rule.id} ({rule.detector}, {rule.verdict.value})" for rule in chosen.policy.rules)
+    out = screen.console()
+    out.print(f"{file} is fine.", markup=False)
+    out.print(f"  rules: {rules}", markup=False)
+    out.print(f"  store: {chosen.policy.store}", markup=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of policies, for editors."""
+    import json
+
+    from moderator.policy import Policy
+
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Policy.model_json_schema()}
+    output.show(json.dumps(document, indent=2) + "\n")

@@ -1,0 +1,109 @@
+"""`moderator references`: fills, lists and empties reference sets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moderator.cli import screen
+from moderator.cli.options import PolicyOption, Session, StoreOption, session
+from moderator.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from moderator.contracts import Embedder
+    from moderator.policy import Rule
+
+app = typer.Typer(help="Fill, list and empty the sets of prohibited pictures.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    set_name: Annotated[str, typer.Argument(metavar="SET", help="The set; it is made if it is new.")],
+    pictures: Annotated[list[str], typer.Argument(metavar="PICTURES...", help="Files, folders, globs or a manifest.")],
+    policy: PolicyOption = None,
+    store: StoreOption = None,
+    names: Annotated[
+        bool, typer.Option("--names", help="Label each entry with its file name, which reports then show.")
+    ] = False,
+) -> None:
+    """Add pictures to a set."""
+    from moderator import references
+    from moderator.ingest import Ingest
+
+    chosen = session(policy, store)
+    if not set_name.isprintable() or not set_name.strip() or len(set_name) > 64:
+        raise ArgumentError("the set's name must be 1 to 64 printable characters")
+    with chosen.open_store() as opened:
+        ingest = Ingest(opened, _embedders(chosen), chosen.policy.limits, screen.progress())
+        added = references.add(opened, chosen.policy, ingest, set_name, pictures, named=names)
+    out = screen.console()
+    out.print(f"{set_name}: {added.new:,} added, {added.known:,} already there", markup=False)
+    for one in added.ingested.rejected:
+        out.print(f"  not added: {one.path}: {one.reason} ({one.code})", markup=False)
+    if added.ingested.skipped:
+        out.print(f"  skipped: {len(added.ingested.skipped):,} that are no pictures")
+    if not any(not rule.sets or set_name in rule.sets for rule in _rules(chosen)):
+        out.print(f"  note: no rule of the policy {chosen.name} asks this set", markup=False)
+    raise typer.Exit(5 if added.ingested.rejected else 0)
+
+
+@app.command("list")
+def show(
+    set_name: Annotated[str | None, typer.Argument(metavar="[SET]", help="Show this set's entries.")] = None,
+    policy: PolicyOption = None,
+    store: StoreOption = None,
+) -> None:
+    """List the sets, or the entries of one."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    chosen = session(policy, store)
+    with chosen.open_store() as opened:
+        entries = opened.references([set_name] if set_name else [])
+    out = screen.console()
+    declared = chosen.policy.reference_sets
+    if set_name is None:
+        counts = Counter(entry.set for entry in entries)
+        table = Table("set", "entries", "severity", "from", box=box.SIMPLE_HEAD)
+        for name in sorted({*counts, *declared}):
+            spec = declared.get(name)
+            source = f"folder {spec.folder}" if spec and spec.folder else "added by command"
+            table.add_row(Text(name), f"{counts[name]:,}", spec.severity if spec else "high", Text(source))
+    elif not entries:
+        raise ArgumentError(f"the set `{set_name}` is empty or not there", hint="`moderator references list` shows all")
+    else:
+        table = Table("entry", "label", box=box.SIMPLE_HEAD)
+        for entry in entries:
+            table.add_row(f"{entry.entry}", Text(entry.label))
+    out.print(table)
+
+
+@app.command()
+def remove(
+    set_name: Annotated[str, typer.Argument(metavar="SET")],
+    entries: Annotated[list[int] | None, typer.Argument(metavar="[ENTRY]...", help="Entries by number.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Remove the whole set.")] = False,
+    policy: PolicyOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Remove entries, or a whole set, and every byte that only they needed."""
+    if bool(entries) == everything:
+        raise ArgumentError("name the entries to remove, or --all", hint=f"`moderator references list {set_name}`")
+    with session(policy, store).open_store() as opened:
+        removed = opened.remove_references(set_name, entries or [])
+    if not removed:
+        raise ArgumentError(f"the set `{set_name}` has no such entries", hint="`moderator references list` shows all")
+    screen.console().print(f"{set_name}: {removed:,} removed", markup=False)
+
+
+def _rules(chosen: Session) -> list[Rule]:
+    return [rule for rule in chosen.policy.rules if rule.detector == "prohibited"]
+
+
+def _embedders(chosen: Session) -> list[Embedder]:
+    """The embedders of the rules that ask reference sets; of all rules where none does."""
+    rules = _rules(chosen) or list(chosen.policy.rules)
+    return list(chosen.registry.make_embedders(chosen.policy.model_copy(update={"rules": rules})).values())

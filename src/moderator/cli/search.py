@@ -1,0 +1,77 @@
+"""`moderator search`: the stored pictures closest to a picture or a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moderator.cli import output, screen
+from moderator.cli.options import PolicyOption, Session, StoreOption, session
+from moderator.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from moderator.enquiry import Neighbour
+
+
+def search(
+    image: Annotated[str | None, typer.Argument(metavar="[IMAGE]", help="A picture; it is not stored.")] = None,
+    text: Annotated[str | None, typer.Option("--text", "-t", help="Words instead of a picture (CLIP only).")] = None,
+    top: Annotated[int, typer.Option("--top", "-n", min=1, help="How many to show.")] = 10,
+    embedder: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One of the policy's embedders; the first one where left out.")
+    ] = None,
+    policy: PolicyOption = None,
+    store: StoreOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Show the stored pictures closest to a picture or a text."""
+    from moderator import enquiry
+
+    if (image is None) == (text is None):
+        raise ArgumentError("give a picture or --text, one of the two")
+    chosen = session(policy, store)
+    name = _embedder(chosen, embedder, text)
+    model = chosen.registry.make_embedder(chosen.policy.embedders[name])
+    with chosen.open_store() as opened:
+        if image is not None:
+            found = enquiry.search_image(chosen.policy, opened, model, image, top)
+        else:
+            found = enquiry.search_text(opened, model, text or "", top)
+        if not found:
+            raise ArgumentError(
+                f"the store {opened.url} holds no picture embedded by `{name}`",
+                hint="scan some pictures with this policy first",
+            )
+    if as_json:
+        import json
+
+        rows = [{"path": one.image.path, "score": round(one.score, 6), "signal": name} for one in found]
+        output.show(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+        return
+    _show(found, name)
+
+
+def _show(found: Sequence[Neighbour], name: str) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(f"cosine by {name}", "picture", box=box.SIMPLE_HEAD)
+    for one in found:
+        table.add_row(f"{one.score:.3f}", Text(one.image.path, overflow="fold"))
+    screen.console().print(table)
+
+
+def _embedder(chosen: Session, wanted: str | None, text: str | None) -> str:
+    """Returns the embedder to ask: the one named, else the first that can take what is asked."""
+    from moderator.policy import did_you_mean
+
+    names = list(chosen.policy.embedders)
+    if wanted is not None and wanted not in names:
+        raise ArgumentError(f"no embedder named `{wanted}` in the policy", hint=did_you_mean(wanted, names))
+    if wanted is None and text is not None:
+        texts = [name for name, spec in chosen.policy.embedders.items() if spec.type == "clip"]
+        return texts[0] if texts else names[0]
+    return wanted or names[0]

@@ -1,0 +1,99 @@
+"""Reads a YAML document together with the line of each of its keys, and refuses what no policy needs.
+
+PyYAML's own loader forgets lines, keeps the last of two equal keys, and expands aliases without end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from moderator.errors import PolicyError, Problem
+
+MAX_BYTES = 1_000_000
+MAX_NODES = 50_000
+MAX_DEPTH = 30
+"""A policy is a page or two: beyond these it is a mistake or an attack (aliases that multiply)."""
+
+Place = tuple[str | int, ...]
+"""Where something stands in a document: keys and indexes from the top."""
+
+
+def read_document(text: bytes, source: str) -> tuple[Any, Mapping[Place, int]]:
+    """Returns the document's value and the line (from 1) of every key and item; `source` is its name in messages.
+
+    Raises:
+        PolicyError: it is no YAML, empty, too large, too deep, or says one key twice.
+    """
+    try:
+        root = _compose(text)
+        _check(root)
+        value = yaml.SafeLoader("").construct_document(root)
+    except PolicyError as error:
+        raise PolicyError(source, error.problems) from None
+    except RecursionError as error:
+        raise PolicyError(source, [Problem("", "the document is nested too deeply")]) from error
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:
+        # PyYAML lets its converters' own errors through: `2024-99-99` is a ValueError without a place.
+        raise PolicyError(source, [_not_yaml(error)]) from error
+    return value, dict(_lines(root, ()))
+
+
+def _refusal(message: str, hint: str = "", line: int | None = None) -> PolicyError:
+    return PolicyError("", [Problem("", message, hint, line)])
+
+
+def _compose(text: bytes) -> yaml.Node:
+    if len(text) > MAX_BYTES:
+        raise _refusal(f"the document is larger than {MAX_BYTES:,} bytes")
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if root is None:
+        raise _refusal("the document is empty", "`moderator init` writes a commented one")
+    return root
+
+
+def _check(root: yaml.Node) -> None:
+    """Walks the document as it would be expanded, aliases and all, within a budget."""
+    nodes = 0
+    pending = [(root, 0)]
+    while pending:
+        node, depth = pending.pop()
+        nodes += 1
+        if nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise _refusal("the document is nested or repeated (aliases) beyond reason")
+        if isinstance(node, yaml.MappingNode):
+            _check_keys(node)
+            pending += [(child, depth + 1) for pair in node.value for child in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            pending += [(child, depth + 1) for child in node.value]
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in seen:
+                # YAML would keep the last one, and half of the rules would be dropped in silence.
+                raise _refusal(f"a second key `{key.value}` in one section", line=key.start_mark.line + 1)
+            seen.add(key.value)
+
+
+def _not_yaml(error: Exception) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return Problem("", f"not valid YAML: {what}", line=mark.line + 1 if mark else None)
+
+
+def _lines(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
+    """Yields (place, line) of every key and item; a key stands on its own line, not on its value's."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*place, str(key.value))
+            yield here, key.start_mark.line + 1
+            yield from _lines(value, here)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield (*place, index), item.start_mark.line + 1
+            yield from _lines(item, (*place, index))

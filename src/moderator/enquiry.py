@@ -1,0 +1,136 @@
+"""Questions about single pictures, asked without storing them: what is stored that is like it, how alike are two."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from moderator.contracts import Embedder, Found, Store, VectorBlock
+from moderator.errors import ModelError, UnreadableImage
+from moderator.intake.decode import Decoded
+from moderator.intake.pool import DecoderPool
+from moderator.intake.walk import walk
+from moderator.ladder import DUPLICATES
+from moderator.models import Evidence, Image, Kind, Preprocessing, Unjudged
+from moderator.policy import Limits, Policy
+from moderator.registry import Registry
+from moderator.search import exact, rungs
+from moderator.vectors import Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two pictures and every rung of the ladder tried on them, strongest first."""
+
+    first: str
+    second: str
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def kind(self) -> Kind | None:
+        """What the strongest rung that holds says; None when none does."""
+        return next((rung.kind for rung in self.evidence if rung.holds), None)
+
+
+def compare(policy: Policy, registry: Registry, first: str, second: str) -> Comparison:
+    """Tries every rung on two pictures: hashes, then each rule's embedder at that rule's threshold.
+
+    A model that cannot be had is a rung that was not tried, and says why.
+
+    Raises:
+        UnreadableImage: one of the two cannot be judged.
+    """
+    embedders: dict[str, Embedder] = {}
+    missing: dict[str, str] = {}
+    for name in dict.fromkeys(policy.embedder_of(rule) for rule in policy.rules):
+        try:
+            embedders.update(registry.make_embedders(_only(policy, name)))
+        except ModelError as error:
+            missing[name] = str(error)
+    ours, theirs = _decode(policy.limits, list(embedders.values()), [first, second])
+    evidence = list(rungs.hash_rungs(ours.fingerprint, theirs.fingerprint))
+    scores = {
+        name: float((_embed(embedder, place, ours) @ _embed(embedder, place, theirs).T).max().clip(-1.0, 1.0))
+        for place, (name, embedder) in enumerate(embedders.items())
+    }
+    for rung in _asked(policy, embedders):
+        note = f"rule {rung.note}" if rung.signal in scores else f"not tried: {missing[rung.signal]}"
+        evidence.append(Evidence(rung.signal, rung.kind, scores.get(rung.signal), rung.threshold, note))
+    return Comparison(first, second, tuple(evidence))
+
+
+def _only(policy: Policy, name: str) -> Policy:
+    return policy.model_copy(update={"rules": [rule for rule in policy.rules if policy.embedder_of(rule) == name]})
+
+
+def _asked(policy: Policy, embedders: Mapping[str, Embedder]) -> Sequence[Evidence]:
+    """The cosine rungs of a policy, in the order of the ladder; the note names the rule."""
+    asked = []
+    for rule in policy.rules:
+        name = policy.embedder_of(rule)
+        copies = rule.detector in (DUPLICATES, "prohibited") and name in embedders and embedders[name].finds_copies
+        kind = Kind.EDITED_COPY if copies else Kind.LOOKALIKE
+        asked.append(Evidence(name, kind, None, rule.threshold, rule.id))
+    return sorted(asked, key=lambda rung: list(Kind).index(rung.kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A stored picture and its cosine similarity to what was asked for."""
+
+    image: Image
+    score: float
+
+
+def search_image(policy: Policy, store: Store, embedder: Embedder, path: str, top: int) -> Sequence[Neighbour]:
+    """Returns the `top` stored pictures closest to the one at `path`. Raises: UnreadableImage, ModelError."""
+    (decoded,) = _decode(policy.limits, [embedder], [path])
+    return _nearest(store, embedder, _embed(embedder, 0, decoded), top)
+
+
+def search_text(store: Store, embedder: Embedder, text: str, top: int) -> Sequence[Neighbour]:
+    """Returns the `top` stored pictures closest to a text. Raises: ModelError for a model without text."""
+    return _nearest(store, embedder, embedder.embed_text([text]), top)
+
+
+def _nearest(store: Store, embedder: Embedder, vectors: Matrix, top: int) -> Sequence[Neighbour]:
+    # All views of the query are one content of its own, so that each stored one counts with its closest view.
+    query = VectorBlock(np.zeros(len(vectors), dtype=np.int64), (), vectors)
+    best: list[tuple[float, int]] = []
+    for block in store.vectors(embedder.model, "images"):
+        for hits in exact.above([query], lambda block=block: [block], -1.0, top):  # type: ignore[misc]
+            best += zip(hits.scores.tolist(), hits.others.tolist(), strict=True)
+        best = sorted(best, key=lambda pair: (-pair[0], pair[1]))[:top]
+    images = store.images([content for _, content in best])
+    return [Neighbour(image, score) for score, content in best for image in images.get(content, ())][:top]
+
+
+def _embed(embedder: Embedder, place: int, decoded: Decoded) -> Matrix:
+    return embedder.embed([view.prepared[place] for view in decoded.views])
+
+
+def _decode(limits: Limits, embedders: Sequence[Embedder], paths: Sequence[str]) -> list[Decoded]:
+    """Decodes named files in order. Raises: UnreadableImage."""
+    preparations: list[Preprocessing] = [embedder.preprocessing for embedder in embedders]
+    decoded: dict[str, Decoded] = {}
+    with DecoderPool(limits, preparations, workers=len(paths)) as pool:
+        files = [_file(path) for path in paths]
+        for found, result in pool.decode(dict.fromkeys(files)):
+            if isinstance(result, UnreadableImage):
+                raise UnreadableImage(result.code, f"{found.name}: {result.reason}")
+            if result.fingerprint.state == "rejected":
+                raise UnreadableImage(result.fingerprint.code, f"{found.name}: {result.fingerprint.reason}")
+            decoded[found.path] = result
+    return [decoded[found.path] for found in files]
+
+
+def _file(path: str) -> Found:
+    if os.path.isdir(path):  # noqa: PTH112
+        raise UnreadableImage("not_regular", f"{path}: a folder; name one picture")
+    (item,) = walk([path])
+    if isinstance(item, Unjudged):
+        raise UnreadableImage(item.code, f"{item.path}: {item.reason}")
+    return item[0]

@@ -1,0 +1,105 @@
+"""The report as JSON; its schema is docs/report.schema.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from moderator.contracts import Reporter
+from moderator.models import Evidence, Fault, Finding, Image, Reference, Report, Unjudged
+
+SCHEMA_VERSION = 1
+"""Raised when a reader of the old document could misread the new one."""
+
+
+class JsonReporter(Reporter):
+    """Writes one JSON document."""
+
+    name = "json"
+    summary = "one JSON document, for programs"
+
+    def render(self, report: Report) -> str:
+        return json.dumps(document(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def document(report: Report) -> Mapping[str, Any]:
+    """Returns the report as plain values."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "policy": report.policy,
+        "store": report.store,
+        "started": report.started,
+        "seconds": report.seconds,
+        "models": list(report.models),
+        "rules": list(report.rules),
+        "counts": {
+            "found": report.found,
+            "judged": report.judged,
+            "rejected": len(report.rejected),
+            "skipped": len(report.skipped),
+            "embedded": report.embedded,
+            "unchanged": report.unchanged,
+            "findings": len(report.findings),
+            "unread_references": report.unread_references,
+        },
+        "findings": [_finding(finding) for finding in report.findings],
+        "rejected": _unjudged(report.rejected),
+        "skipped": _unjudged(report.skipped),
+        "faults": [_fault(fault) for fault in report.faults],
+        "notes": list(report.notes),
+    }
+
+
+def _finding(finding: Finding) -> Mapping[str, Any]:
+    strongest, group = finding.strongest, finding.group
+    return {
+        "rule": finding.rule,
+        "detector": finding.detector,
+        "verdict": finding.verdict.value,
+        "kind": finding.kind.value,
+        "image": finding.image.path,
+        "image_sha256": finding.image.sha256,
+        "match": _match(finding.match),
+        "signal": strongest.signal,
+        "score": _score(strongest),
+        "threshold": round(strongest.threshold, 6),
+        "reason": finding.reason,
+        "evidence": [
+            {
+                "signal": rung.signal,
+                "kind": rung.kind.value,
+                "score": _score(rung),
+                "threshold": round(rung.threshold, 6),
+                "holds": rung.holds,
+                "note": rung.note,
+            }
+            for rung in finding.evidence
+        ],
+        "group": {"id": group.id, "size": group.size, "smallest": round(group.smallest, 6)} if group else None,
+    }
+
+
+def _match(match: Image | Reference) -> Mapping[str, Any]:
+    if isinstance(match, Reference):
+        return {
+            "type": "reference",
+            "set": match.set,
+            "set_label": match.set_label,
+            "entry": match.entry,
+            "label": match.label,
+            "severity": match.severity,
+        }
+    return {"type": "image", "path": match.path, "sha256": match.sha256}
+
+
+def _score(rung: Evidence) -> float | None:
+    return None if rung.score is None else round(rung.score, 6)
+
+
+def _unjudged(paths: Sequence[Unjudged]) -> list[Mapping[str, str]]:
+    return [{"path": one.path, "code": one.code, "reason": one.reason} for one in paths]
+
+
+def _fault(fault: Fault) -> Mapping[str, str]:
+    return {"plugin": fault.plugin, "version": fault.version, "where": fault.where, "message": fault.message}

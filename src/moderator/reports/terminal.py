@@ -1,0 +1,139 @@
+"""The report for people at a terminal: a summary, a table for each rule with its evidence, what was not judged.
+
+File names and metadata are strangers' text: they are set as rich `Text` and never as markup, and their control
+characters are made visible.
+"""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from moderator.contracts import Reporter
+from moderator.models import Finding, Report, Unjudged, Verdict
+
+STYLES = {Verdict.ALLOW: "green", Verdict.REVIEW: "yellow", Verdict.BLOCK: "bold red"}
+ROWS = 50
+"""Rows of one table; the JSON report has them all."""
+
+
+class TerminalReporter(Reporter):
+    """Writes text with tables."""
+
+    name = "terminal"
+    summary = "tables for people (the default)"
+
+    def render(self, report: Report) -> str:
+        out = io.StringIO()
+        console = Console(
+            file=out, width=self.width, force_terminal=self.colour, no_color=not self.colour, highlight=False
+        )
+        console.print(renderable(report))
+        return out.getvalue()
+
+
+def renderable(report: Report) -> RenderableType:
+    """Returns the report as something rich can print."""
+    return Group(*_parts(report))
+
+
+def _parts(report: Report) -> Iterator[RenderableType]:
+    for rule in report.rules:
+        found = [finding for finding in report.findings if finding.rule == rule]
+        yield from _rule(rule, found)
+    yield from _unjudged("Not judged", "red", report.rejected)
+    yield from _unjudged("Skipped", "dim", report.skipped)
+    for fault in report.faults:
+        line = f"plugin {fault.plugin} {fault.version} failed ({fault.where}): {fault.message}"
+        yield Text(f"! {visible(line)}", style="bold red")
+    for note in report.notes:
+        yield Text(f"· {visible(note)}", style="dim")
+    yield from _summary(report)
+
+
+def _rule(rule: str, findings: Sequence[Finding]) -> Iterator[RenderableType]:
+    if not findings:
+        yield Text.assemble((f"{rule}", "bold"), ("  nothing found", "green"))
+        yield Text()
+        return
+    pictures = len({finding.image.path for finding in findings})
+    count = f"{len(findings):,} finding{'s' * (len(findings) != 1)} in {pictures:,} picture{'s' * (pictures != 1)}"
+    yield Text.assemble((f"{rule}", "bold"), f"  {findings[0].detector}: {count}")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), expand=True, show_edge=False)
+    for title, ratio in (("verdict", None), ("picture", 3), ("matches", 3), ("evidence", 4)):
+        table.add_column(title, ratio=ratio, overflow="fold", no_wrap=ratio is None)
+    for finding in findings[:ROWS]:
+        table.add_row(
+            Text(finding.verdict.value, style=STYLES[finding.verdict]),
+            Text(visible(finding.image.path)),
+            Text(visible(str(finding.match))),
+            Text(visible(_evidence(finding))),
+        )
+    yield table
+    if len(findings) > ROWS:
+        yield Text(f"  … and {len(findings) - ROWS:,} more; --format json --output FILE has them all", style="dim")
+    yield Text()
+
+
+def _evidence(finding: Finding) -> str:
+    group = finding.group
+    if group is None or group.size < 3:
+        return finding.reason
+    return f"{finding.reason} (group of {group.size:,}, least {group.smallest:.3f})"
+
+
+def _unjudged(title: str, style: str, paths: Sequence[Unjudged]) -> Iterator[RenderableType]:
+    if not paths:
+        return
+    codes = ", ".join(f"{count:,} {code}" for code, count in Counter(one.code for one in paths).most_common())
+    yield Text.assemble((title, f"bold {style}"), f"  {codes}")
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    for _ in range(2):
+        table.add_column(overflow="fold")
+    shown = ROWS if style == "red" else 5
+    for one in paths[:shown]:
+        table.add_row(Text(visible(one.path)), Text(visible(one.reason), style="dim"))
+    yield table
+    if len(paths) > shown:
+        yield Text(f"  … and {len(paths) - shown:,} more; --format json --output FILE has them all", style="dim")
+    yield Text()
+
+
+def _summary(report: Report) -> Iterator[RenderableType]:
+    yield Rule(style="dim")
+    verdicts = Counter(finding.verdict for finding in report.findings)
+    told = [
+        (f"{verdicts[verdict]:,} to {verdict.value}", STYLES[verdict])
+        for verdict in reversed(Verdict)
+        if verdicts[verdict]
+    ]
+    line = Text(f"{report.found:,} found = {report.judged:,} judged + ")
+    line.append(f"{len(report.rejected):,} rejected", "red" if report.rejected else "")
+    line.append(f" + {len(report.skipped):,} skipped   ")
+    for position, (words, style) in enumerate(told):
+        line.append(", " if position else "").append(words, style)
+    if not told:
+        line.append("nothing to report", "green" if not report.rejected and not report.faults else "")
+    yield line
+    rate = f", {report.judged / report.seconds:,.0f} a second" if report.seconds >= 1 else ""
+    embedded = f"{report.embedded:,} embedded, {report.unchanged:,} unchanged"
+    yield Text(f"{report.seconds:.1f} s{rate}; {embedded}; policy {visible(report.policy)}", style="dim")
+
+
+def visible(text: str) -> str:
+    """Returns text whose control and direction-changing characters are spelled out, on one line."""
+    return "".join(
+        character if unicodedata.category(character) not in _UNSEEN else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})

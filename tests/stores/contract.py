@@ -1,0 +1,429 @@
+"""What every store does. A test class of a store inherits `StoreContract` and says how to reach a new database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from moderator.contracts import Entry, Known, Scope, Store
+from moderator.errors import StoreError, VectorError
+from moderator.models import Evidence, Finding, Kind, Reference, Report, Unjudged, Verdict
+from tests.handmade import FLAT, INTAKE, at, digest, entry, fingerprint, found, rejected, vectors
+
+Execute = Callable[[str], None]
+RAW_PATH = "/shop/caf\udce9.png"
+"""A file name that is no UTF-8, as Python reads it from the disk."""
+OTHER = replace(FLAT, name="other", dimension=3)
+NEWER = replace(FLAT, revision="r2")
+
+
+def written(store: Store, *entries: Entry) -> list[int]:
+    return list(store.write(entries, INTAKE, "picture"))
+
+
+def referenced(store: Store, set_name: str, *entries: Entry) -> list[int]:
+    """Writes the entries as files of a reference set and returns their contents."""
+    contents = list(store.write(entries, INTAKE, "reference"))
+    store.add_references(set_name, [(content, "", "by hand") for content in contents], "tester")
+    return contents
+
+
+def read(store: Store, scope: Scope = "all", only: list[int] | None = None) -> dict[int, list[list[float]]]:
+    """The stored vectors of `FLAT` by content."""
+    rows: dict[int, list[list[float]]] = {}
+    for block in store.vectors(FLAT, scope, only):
+        for content, row in zip(block.contents.tolist(), block.matrix.tolist(), strict=True):
+            rows.setdefault(content, []).append(row)
+    return rows
+
+
+def hashed(store: Store, scope: Scope = "all", only: list[int] | None = None) -> list[int]:
+    return [content for block in store.hashes(scope, only) for content in block.contents.tolist()]
+
+
+def report(*findings: Finding) -> Report:
+    torn = Unjudged("/shop/torn.png", "undecodable", "torn")
+    return Report(
+        "policy.yaml", "store", "2025-01-01T00:00:00+00:00", 1.5, judged=2, embedded=2, unchanged=0,
+        findings=findings, rejected=(torn,),
+    )  # fmt: skip
+
+
+class StoreContract:
+    """The tests. A subclass names the store's class and overrides `url` and `execute`."""
+
+    store_class: ClassVar[type[Store]]
+
+    @pytest.fixture
+    def url(self) -> str:
+        """Where a new, empty database is."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def execute(self, url: str) -> Execute:
+        """Runs one SQL statement on the database, past the store."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[Store]:
+        with self.store_class.open(url) as opened:
+            yield opened
+
+    # What is known of a path
+
+    def test_a_written_path_is_known_by_what_tells_that_it_changed(self, store: Store) -> None:
+        (content,) = written(store, entry("/shop/a.png", sku="7"))
+        assert store.known(["/shop/a.png"], "picture") == {
+            "/shop/a.png": Known(content, 100, 1_700_000_000_000_000_000, INTAKE, "judged", "", "", {"sku": "7"})
+        }
+
+    def test_a_path_that_was_never_written_is_left_out(self, store: Store) -> None:
+        written(store, entry("/shop/a.png"))
+        assert list(store.known(["/shop/a.png", "/shop/b.png"], "picture")) == ["/shop/a.png"]
+
+    def test_a_rejected_picture_is_known_with_its_reason(self, store: Store) -> None:
+        written(store, Entry(found("/shop/torn.png"), rejected("torn")))
+        known = store.known(["/shop/torn.png"], "picture")["/shop/torn.png"]
+        assert (known.state, known.code, known.reason) == ("rejected", "undecodable", "torn")
+
+    def test_a_path_is_known_only_in_the_role_in_which_it_was_read(self, store: Store) -> None:
+        written(store, entry("/shop/a.png"))
+        assert store.known(["/shop/a.png"], "reference") == {}
+
+    def test_one_path_may_have_both_roles(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", of="now"))
+        referenced(store, "banned", entry("/shop/a.png", of="then"))
+        contents = [store.known(["/shop/a.png"], role)["/shop/a.png"].content for role in ("picture", "reference")]  # type: ignore[arg-type]
+        assert len(set(contents)) == 2
+
+    def test_any_number_of_paths_may_be_asked_at_once(self, store: Store) -> None:
+        paths = [f"/shop/{number}.png" for number in range(1_234)]
+        written(store, *[entry(path, of="one picture") for path in paths])
+        assert sorted(store.known(paths, "picture")) == sorted(paths)
+
+    def test_a_path_that_is_no_utf8_is_known_by_its_own_bytes(self, store: Store) -> None:
+        (content,) = written(store, entry(RAW_PATH))
+        assert store.known([RAW_PATH], "picture")[RAW_PATH].content == content
+
+    def test_a_path_that_only_looks_like_those_bytes_is_another_path(self, store: Store) -> None:
+        written(store, entry(RAW_PATH))
+        assert store.known(["/shop/caf\\xe9.png"], "picture") == {}
+
+    def test_metadata_that_is_no_utf8_comes_back_as_it_was(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", colour="gr\udcfcn"))
+        assert store.known(["/shop/a.png"], "picture")["/shop/a.png"].metadata == {"colour": "gr\udcfcn"}
+
+    # What is known of a content
+
+    def test_a_content_is_found_by_its_digest(self, store: Store) -> None:
+        (content,) = written(store, entry("/shop/a.png", of="a"))
+        assert store.contents([digest("a"), digest("b")], INTAKE) == {digest("a"): content}
+
+    def test_a_content_that_was_read_under_other_limits_is_not_known(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", of="a"))
+        assert store.contents([digest("a")], "intake-2") == {}
+
+    def test_a_content_is_embedded_once_it_has_a_vector_of_the_model(self, store: Store) -> None:
+        first, second = written(store, entry("/shop/a.png", at(0)), entry("/shop/b.png"))
+        assert store.embedded(FLAT, [first, second]) == {first}
+
+    def test_a_vector_of_another_revision_is_no_vector_of_the_model(self, store: Store) -> None:
+        contents = written(store, entry("/shop/a.png", at(0)))
+        assert store.embedded(NEWER, contents) == frozenset()
+
+    # Writing
+
+    def test_each_entry_gets_the_id_of_its_content_in_order(self, store: Store) -> None:
+        first, again, other = written(
+            store, entry("/shop/a.png", of="a"), entry("/shop/copy.png", of="a"), entry("/shop/b.png", of="b")
+        )
+        assert first == again != other
+
+    def test_writing_a_batch_again_changes_nothing(self, store: Store) -> None:
+        batch = [entry("/shop/a.png", at(0, 30)), entry("/shop/b.png", at(90))]
+        before = written(store, *batch), store.status(), read(store)
+        assert (written(store, *batch), store.status(), read(store)) == before
+
+    def test_a_path_that_holds_something_new_is_known_by_its_new_content(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", of="old"))
+        (new,) = written(store, entry("/shop/a.png", of="new"))
+        assert store.known(["/shop/a.png"], "picture")["/shop/a.png"].content == new
+
+    def test_vectors_that_are_written_again_replace_those_that_were(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", at(0, 30, 60)))
+        (content,) = written(store, entry("/shop/a.png", at(90)))
+        assert read(store) == {content: at(90).tolist()}
+
+    def test_an_entry_without_vectors_leaves_those_that_were(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", at(90)))
+        (content,) = written(store, entry("/shop/copy.png", of="/shop/a.png"))
+        assert read(store) == {content: at(90).tolist()}
+
+    def test_a_batch_of_which_one_entry_is_refused_leaves_nothing(self, store: Store) -> None:
+        short = Entry(found("/shop/b.png"), replace(fingerprint("b"), sha256=b"short"))
+        with pytest.raises(StoreError):
+            written(store, entry("/shop/a.png", at(0)), short)
+        assert store.known(["/shop/a.png"], "picture") == {}
+
+    def test_a_vector_is_bound_to_its_model_even_after_a_batch_that_failed(self, url: str, store: Store) -> None:
+        short = Entry(found("/shop/b.png"), replace(fingerprint("b"), sha256=b"short"))
+        with pytest.raises(StoreError):
+            written(store, entry("/shop/a.png", at(0)), short)
+        with self.store_class.open(url) as another:
+            written(another, entry("/shop/c.png", vectors(at(45), NEWER)))
+        (content,) = written(store, entry("/shop/a.png", at(0)))
+        assert read(store) == {content: at(0).tolist()}
+
+    def test_a_vector_of_another_dimension_than_its_models_is_refused(self, store: Store) -> None:
+        with pytest.raises(VectorError, match="2 dimensions"):
+            written(store, entry("/shop/a.png", vectors(np.ones((1, 3), dtype=np.float32))))
+
+    def test_what_was_written_is_there_after_opening_again(self, url: str) -> None:
+        with self.store_class.open(url) as store:
+            (content,) = written(store, entry("/shop/a.png", at(30)))
+        with self.store_class.open(url) as store:
+            assert read(store) == {content: at(30).tolist()}
+
+    # Vectors
+
+    def test_vectors_come_back_bit_for_bit_with_their_views(self, store: Store) -> None:
+        (content,) = written(store, entry("/shop/a.png", vectors(at(10, 20), views=("whole", "whole, on black"))))
+        (block,) = store.vectors(FLAT, "all")
+        assert block.contents.tolist() == [content, content]
+        assert dict(zip(block.views, block.matrix.tolist(), strict=True)) == dict(
+            zip(("whole", "whole, on black"), at(10, 20).tolist(), strict=True)
+        )
+
+    def test_two_models_live_side_by_side_and_never_mix(self, store: Store) -> None:
+        three = np.eye(3, dtype=np.float32)[:1]
+        (content,) = written(store, entry("/shop/a.png", vectors(at(10)), vectors(three, OTHER)))
+        assert read(store) == {content: at(10).tolist()}
+        assert [block.matrix.tolist() for block in store.vectors(OTHER, "all")] == [three.tolist()]
+
+    def test_embedding_with_a_new_model_leaves_the_old_ones_vectors(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", at(10)))
+        (content,) = written(store, entry("/shop/a.png", vectors(at(80), NEWER)))
+        assert read(store) == {content: at(10).tolist()}
+
+    def test_a_model_that_embedded_nothing_has_no_vectors(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", at(10)))
+        assert list(store.vectors(NEWER, "all")) == []
+
+    def test_a_scope_says_whose_vectors_are_read(self, store: Store) -> None:
+        (pictured,) = written(store, entry("/shop/a.png", at(10)))
+        (banned,) = referenced(store, "banned", entry("/banned/b.png", at(20)))
+        assert [set(read(store, scope)) for scope in ("images", "references", "all")] == [  # type: ignore[arg-type]
+            {pictured}, {banned}, {pictured, banned},
+        ]  # fmt: skip
+
+    def test_a_content_may_be_a_picture_and_a_reference(self, store: Store) -> None:
+        (content,) = written(store, entry("/shop/a.png", at(10)))
+        store.add_references("banned", [(content, "", "by hand")], "tester")
+        assert read(store, "images") == read(store, "references") == {content: at(10).tolist()}
+
+    def test_only_some_contents_are_read_when_they_are_named(self, store: Store) -> None:
+        first, _, third = written(store, *[entry(f"/shop/{number}.png", at(number)) for number in range(3)])
+        assert set(read(store, only=[first, third])) == {first, third}
+
+    def test_naming_no_content_reads_none(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", at(10)))
+        assert (read(store, only=[]), hashed(store, only=[])) == ({}, [])
+
+    def test_any_number_of_contents_may_be_named(self, store: Store) -> None:
+        contents = written(store, *[entry(f"/shop/{number}.png", at(number)) for number in range(1_234)])
+        assert sorted(read(store, only=contents)) == sorted(contents)
+
+    def test_a_content_that_was_rejected_later_is_compared_no_more(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", at(10), of="a"))
+        written(store, Entry(found("/shop/a.png"), rejected("a")))
+        assert (read(store), hashed(store)) == ({}, [])
+
+    # Hashes
+
+    def test_a_fingerprint_comes_back_whole(self, store: Store) -> None:
+        whole = replace(fingerprint("a", pdq=bytes(range(256)), quality=73), format="WEBP", frames=5)
+        (content,) = written(store, Entry(found("/shop/a.webp"), whole))
+        ((block),) = store.hashes("all")
+        assert (block.contents.tolist(), list(block.fingerprints)) == ([content], [whole])
+
+    def test_a_scope_says_whose_hashes_are_read(self, store: Store) -> None:
+        (pictured,) = written(store, entry("/shop/a.png"))
+        (banned,) = referenced(store, "banned", entry("/banned/b.png"))
+        assert [hashed(store, scope) for scope in ("images", "references")] == [[pictured], [banned]]  # type: ignore[arg-type]
+
+    # Pictures by content
+
+    def test_the_pictures_of_a_content_come_in_the_order_of_their_paths(self, store: Store) -> None:
+        (content, _, _) = written(store, *[entry(f"/shop/{name}.png", of="a") for name in "bca"])
+        assert [image.path for image in store.images([content])[content]] == [f"/shop/{name}.png" for name in "abc"]
+
+    def test_a_picture_comes_back_with_its_size_digest_and_metadata(self, store: Store) -> None:
+        (content,) = written(store, entry("/shop/a.png", of="apple", sku="7"))
+        (image,) = store.images([content])[content]
+        assert (image.content, image.sha256, image.width, image.height, image.size) == (
+            content, digest("apple").hex(), 40, 30, len("apple"),
+        )  # fmt: skip
+        assert (image.metadata, image.scanned) == ({"sku": "7"}, False)
+
+    def test_a_file_of_a_reference_set_is_no_picture(self, store: Store) -> None:
+        (content,) = referenced(store, "banned", entry("/banned/b.png"))
+        assert store.images([content]) == {}
+        assert [image.path for image in store.images([content], "reference")[content]] == ["/banned/b.png"]
+
+    def test_a_path_that_is_no_utf8_can_be_printed(self, store: Store) -> None:
+        (content,) = written(store, entry(RAW_PATH))
+        assert [image.path for image in store.images([content])[content]] == ["/shop/caf\\xe9.png"]
+
+    # Pictures whose files moved or changed
+
+    def test_paths_are_those_below_the_folder_and_no_others(self, store: Store) -> None:
+        inside = ["/shop/a.png", "/shop/deep/er/b.png", "/shop/\U0001f600.png"]
+        written(store, *[entry(path) for path in [*inside, "/shop", "/shop.png", "/shop0/c.png", "/sho/d.png"]])
+        assert sorted(store.paths_under("/shop")) == sorted(store.paths_under("/shop/")) == sorted(inside)
+
+    def test_every_picture_is_below_the_root(self, store: Store) -> None:
+        written(store, entry("/shop/a.png"), entry("/b.png"))
+        assert sorted(store.paths_under("/")) == ["/b.png", "/shop/a.png"]
+
+    def test_files_of_reference_sets_are_not_among_the_paths(self, store: Store) -> None:
+        referenced(store, "banned", entry("/shop/banned.png"))
+        assert list(store.paths_under("/shop")) == []
+
+    def test_a_forgotten_picture_is_known_no_more(self, store: Store) -> None:
+        first, second = written(store, entry("/shop/a.png"), entry(RAW_PATH))
+        store.forget(store.paths_under("/shop"))
+        assert (store.known(["/shop/a.png", RAW_PATH], "picture"), store.images([first, second])) == ({}, {})
+
+    def test_forgetting_a_picture_keeps_what_a_reference_needs(self, store: Store) -> None:
+        (content,) = written(store, entry("/shop/a.png", at(10)))
+        store.add_references("banned", [(content, "", "by hand")], "tester")
+        store.forget(["/shop/a.png"])
+        assert (read(store, "images"), set(read(store, "references"))) == ({}, {content})
+
+    def test_forgetting_leaves_the_same_path_of_a_reference_set(self, store: Store) -> None:
+        referenced(store, "banned", entry("/shop/a.png"))
+        store.forget(["/shop/a.png"])
+        assert list(store.known(["/shop/a.png"], "reference")) == ["/shop/a.png"]
+
+    def test_updated_metadata_replaces_all_of_the_old(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", sku="7", colour="red"), entry("/shop/b.png", sku="8"))
+        store.update_metadata([found("/shop/a.png", sku="9")])
+        known = store.known(["/shop/a.png", "/shop/b.png"], "picture")
+        assert [dict(known[path].metadata) for path in ("/shop/a.png", "/shop/b.png")] == [{"sku": "9"}, {"sku": "8"}]
+
+    # Reference sets
+
+    def test_adding_references_tells_how_many_are_new(self, store: Store) -> None:
+        first, second = store.write([entry("/banned/a.png"), entry("/banned/b.png")], INTAKE, "reference")
+        assert store.add_references("banned", [(first, "", "by hand")], "tester") == 1
+        assert store.add_references("banned", [(first, "", "by hand"), (second, "", "by hand")], "tester") == 1
+
+    def test_references_are_those_of_the_sets_that_are_named(self, store: Store) -> None:
+        (knife,) = referenced(store, "weapons", entry("/banned/knife.png"))
+        (logo,) = referenced(store, "logos", entry("/banned/logo.png"))
+        assert [one.content for one in store.references(["logos"])] == [logo]
+        assert sorted(one.content for one in store.references()) == sorted([knife, logo])
+
+    def test_an_entry_carries_its_set_and_label(self, store: Store) -> None:
+        (content,) = store.write([entry("/banned/a.png")], INTAKE, "reference")
+        store.add_references("banned", [(content, "case 12", "by hand")], "tester")
+        (reference,) = store.references()
+        assert reference == Reference("banned", reference.entry, "case 12", content)
+
+    def test_a_set_that_nobody_made_is_empty(self, store: Store) -> None:
+        assert list(store.references(["nobody's"])) == []
+
+    def test_an_entry_that_is_disabled_or_expired_matches_nothing(self, store: Store, execute: Execute) -> None:
+        off, past, future = referenced(store, "banned", *[entry(f"/banned/{name}.png", at(0)) for name in "abc"])
+        execute(f"UPDATE reference_entries SET enabled = 0 WHERE content_id = {off}")
+        execute(f"UPDATE reference_entries SET expires = '2001-01-01T00:00:00+00:00' WHERE content_id = {past}")
+        execute(f"UPDATE reference_entries SET expires = '9001-01-01T00:00:00+00:00' WHERE content_id = {future}")
+        assert [reference.content for reference in store.references()] == [future]
+
+    def test_removing_one_entry_leaves_the_others(self, store: Store) -> None:
+        _, kept = referenced(store, "banned", entry("/banned/a.png", at(10)), entry("/banned/b.png", at(20)))
+        assert store.remove_references("banned", [store.references()[0].entry]) == 1
+        assert [reference.content for reference in store.references()] == [kept]
+        assert set(read(store)) == {kept}
+
+    def test_removing_a_set_removes_its_vectors_hashes_and_files(self, store: Store) -> None:
+        contents = referenced(store, "banned", entry("/banned/a.png", at(10)), entry("/banned/b.png", at(20)))
+        assert store.remove_references("banned", []) == 2
+        assert (read(store), hashed(store), store.images(contents, "reference")) == ({}, [], {})
+
+    def test_removing_a_reference_leaves_a_scanned_picture_of_the_same_content(self, store: Store) -> None:
+        (content,) = written(store, entry("/shop/a.png", at(10)))
+        store.add_references("banned", [(content, "", "by hand")], "tester")
+        store.remove_references("banned", [])
+        assert read(store, "images") == {content: at(10).tolist()}
+
+    def test_removing_from_one_set_leaves_the_same_content_in_another(self, store: Store) -> None:
+        (content,) = referenced(store, "weapons", entry("/banned/a.png", at(10)))
+        store.add_references("logos", [(content, "", "by hand")], "tester")
+        store.remove_references("weapons", [])
+        assert [(one.set, one.content) for one in store.references()] == [("logos", content)]
+
+    def test_an_entry_of_another_set_is_not_removed(self, store: Store) -> None:
+        referenced(store, "weapons", entry("/banned/a.png"))
+        referenced(store, "logos", entry("/banned/b.png"))
+        assert store.remove_references("logos", [store.references(["weapons"])[0].entry]) == 0
+
+    def test_removing_a_set_that_nobody_made_removes_nothing(self, store: Store) -> None:
+        referenced(store, "banned", entry("/banned/a.png"))
+        assert store.remove_references("nobody's", []) == 0
+        assert len(store.references()) == 1
+
+    def test_any_number_of_entries_may_be_removed_at_once(self, store: Store) -> None:
+        referenced(store, "banned", entry("/banned/a.png"))
+        (present,) = store.references()
+        assert store.remove_references("banned", [present.entry, *range(10_000, 50_000)]) == 1
+
+    # Decisions and results
+
+    def test_a_decision_comes_back_until_it_expires(self, store: Store, execute: Execute) -> None:
+        for name, expires in (("kept", "NULL"), ("past", "'2001-01-01'"), ("future", "'9001-01-01T00:00:00+00:00'")):
+            pair = f"x'{digest(name).hex()}', x'{digest('other').hex()}'"
+            execute(
+                "INSERT INTO decisions (sha256, match_sha256, verdict, reason, owner, created, expires) "
+                f"VALUES ({pair}, 'allow', 'licensed', 'tester', '2001-01-01', {expires})"
+            )
+        decisions = {decision.sha256: decision for decision in store.decisions()}
+        assert set(decisions) == {digest("kept").hex(), digest("future").hex()}
+        kept = decisions[digest("kept").hex()]
+        assert (kept.match_sha256, kept.verdict, kept.reason, kept.owner, kept.expires) == (
+            digest("other").hex(), Verdict.ALLOW, "licensed", "tester", None,
+        )  # fmt: skip
+
+    def test_a_report_is_kept_with_its_findings(self, store: Store) -> None:
+        (content,) = written(store, entry("/shop/a.png"))
+        (image,) = store.images([content])[content]
+        rung = Evidence("flat", Kind.LOOKALIKE, 0.93, 0.9)
+        reference = Reference("banned", 1, "", content)
+        store.record(
+            report(
+                Finding("lookalikes", "lookalike", Verdict.REVIEW, image, image, (rung,), "looks alike"),
+                Finding("banned", "prohibited", Verdict.BLOCK, image, reference, (rung,), "is banned"),
+            )
+        )
+        store.record(report())
+        assert store.status()["scans"] == "2"
+
+    def test_the_status_counts_what_is_stored(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", at(10, 20), of="a"), entry("/shop/copy.png", of="a"))
+        referenced(store, "banned", entry("/banned/b.png", at(30)))
+        status = store.status()
+        counted = {name: status[name] for name in ("images", "contents", "embeddings", "reference_entries", "scans")}
+        assert counted == {
+            "images": "3", "contents": "2", "embeddings": "3", "reference_entries": "1", "scans": "0",
+        }  # fmt: skip
+
+    def test_the_status_names_engine_and_schema(self, store: Store) -> None:
+        assert store.status()["engine"]
+        assert int(store.status()["schema"]) >= 1
+
+    def test_the_url_is_the_one_that_was_opened_less_its_secrets(self, url: str, store: Store) -> None:
+        assert store.url == url
