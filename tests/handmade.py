@@ -1,4 +1,4 @@
-"""Contents, files and vectors made by hand, so that what a store or a search should say can be seen by eye."""
+"""Contents, files and vectors made by hand: what a store or a search should say can be seen by eye."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FLAT = ModelId("flat", "r1", "fp32", "by-hand-1", 2)
 
 
 def at(*degrees: float) -> Matrix:
-    """Unit vectors in these directions: the cosine similarity of two is the cosine of the angle between them."""
+    """Unit vectors in these directions; the similarity of two is the cosine of the angle between them."""
     angles = np.radians(degrees)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
@@ -32,7 +32,7 @@ def digest(name: str) -> bytes:
 
 
 def fingerprint(name: str, *, pixels: str | None = None, pdq: bytes = b"", quality: int = 100) -> Fingerprint:
-    """The fingerprint of a judged picture; two of one `name` have the same bytes, of one `pixels` the same pixels."""
+    """A judged picture: two of one `name` have the same bytes, two of one `pixels` the same pixels."""
     return Fingerprint(
         sha256=digest(name),
         size=len(name),
@@ -47,7 +47,9 @@ def fingerprint(name: str, *, pixels: str | None = None, pdq: bytes = b"", quali
 
 
 def rejected(name: str) -> Fingerprint:
-    return Fingerprint(digest(name), len(name), "PNG", 0, 0, 0, state="rejected", code="undecodable", reason="torn")
+    return Fingerprint(
+        digest(name), len(name), "PNG", 0, 0, 0, state="rejected", code="undecodable", reason="torn"
+    )
 
 
 def turned(*hashes: bytes) -> bytes:

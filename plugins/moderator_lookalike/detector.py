@@ -32,7 +32,7 @@ class Lookalike(Detector):
         for match in search.alike(self.embedder, self.rule.threshold, self.options.top, one_item):
             pair = self._apart(search.images(match.content), search.images(match.other))
             if pair is not None:
-                yield self.finding(*pair, match.evidence, f"alike, but no copy: {match.evidence[-1].words}")
+                yield self.finding(*pair, match.evidence, f"alike: {match.evidence[-1].words}")
 
     def _apart(self, ours: Sequence[Image], theirs: Sequence[Image]) -> tuple[Image, Image] | None:
         """Returns the first two images that are not of one item; None where there are none."""

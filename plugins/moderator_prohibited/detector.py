@@ -15,6 +15,8 @@ class ProhibitedOptions(Options):
 
     top: int = Field(3, ge=1)
     """The closest references of each set that are shown for one picture."""
+    below: float | None = Field(None, ge=-1, le=1)
+    """Leaves matches of this similarity and above, and those by hash, to a stricter rule: a band for review."""
 
 
 class Prohibited(Detector):
@@ -27,6 +29,9 @@ class Prohibited(Detector):
     def detect(self, search: Search) -> Iterable[Finding]:
         matched: dict[int, dict[str, list[tuple[Match, Reference]]]] = defaultdict(lambda: defaultdict(list))
         for match, references in search.prohibited(self.embedder, self.rule.threshold, self.rule.sets):
+            below = self.options.below
+            if below is not None and (match.kind is Kind.COPY or match.score >= below):
+                continue
             for reference in references:
                 matched[match.content][reference.set].append((match, reference))
         for content in search.subjects:

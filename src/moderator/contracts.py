@@ -154,7 +154,7 @@ class Embedder(ABC):
     def embed_text(self, texts: Sequence[str]) -> Matrix:
         """Returns L2-normalised float32 `[n, dimension]` for texts. Raises: ModelError without a text tower."""
         raise ModelError(
-            f"the model {self.spec.model} embeds pictures only, not text ({len(texts)} given)",
+            f"the model {self.spec.model} embeds pictures only, so it cannot search for {texts[0]!r}",
             hint="search by text needs a CLIP embedder",
         )
 
@@ -322,7 +322,8 @@ class Store(ABC):
     def vectors(
         self, model: ModelId, scope: Scope, only: Sequence[int] | None = None
     ) -> Iterator[VectorBlock]:
-        """Streams vectors of `model` in blocks of bounded size; `only` narrows to these contents."""
+        """Streams vectors of `model` in blocks of bounded size, all views of a content in one block; `only` narrows
+        to these contents."""
 
     @abstractmethod
     def hashes(self, scope: Scope, only: Sequence[int] | None = None) -> Iterator[HashBlock]:

@@ -17,7 +17,7 @@ from moderator.errors import EnvironmentFault
 SHOP = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "retina.jpg")
 """Photographs that stand for a catalogue."""
 NEIGHBOUR = "motorcycle_right.png"
-"""The same motorcycle from a little to the right (a stereo pair): alike, and no copy."""
+"""The same motorcycle, photographed from a little to the right: alike, and no copy."""
 BANNED = ("hubble_deep_field.jpg", "rocket.jpg")
 """Photographs that stand for a prohibited set."""
 
@@ -40,8 +40,8 @@ def make(folder: Path) -> Demonstration:
     for name in SHOP:
         photograph(name).save(pictures / _jpeg(name), quality=92)
         told[_jpeg(name)] = "a photograph"
-    photograph(NEIGHBOUR).save(pictures / _jpeg(NEIGHBOUR), quality=92)
-    told[_jpeg(NEIGHBOUR)] = "the motorcycle again, from a little to the right: no copy"
+    closer(photograph(NEIGHBOUR)).save(pictures / "upload-08.jpg", quality=92)
+    told["upload-08.jpg"] = "the motorcycle in another photograph, closer: alike, and no copy"
     for name in BANNED:
         photograph(name).save(references / _jpeg(name), quality=92)
     for name, (source, edit, words) in EDITS.items():
@@ -74,6 +74,11 @@ def crop(picture: Image.Image) -> Image.Image:
     return picture.crop((int(width * 0.2), int(height * 0.1), int(width * 0.9), int(height * 0.8)))
 
 
+def closer(picture: Image.Image) -> Image.Image:
+    """Keeps the lower half."""
+    return picture.crop((0, picture.height // 2, *picture.size))
+
+
 def caption(picture: Image.Image) -> Image.Image:
     """Writes a line over a bar at the bottom."""
     captioned = picture.copy()
@@ -88,8 +93,8 @@ def caption(picture: Image.Image) -> Image.Image:
 
 def screenshot(picture: Image.Image) -> Image.Image:
     """Shows the picture as a telephone's screen would: bars above and below, smaller, on grey."""
-    width = 480
-    shown = ImageOps.contain(picture, (width, 640))
+    width = 400
+    shown = ImageOps.contain(picture, (width, 600))
     screen = Image.new("RGB", (width, shown.height + 180), "#f0f0f0")
     draw = ImageDraw.Draw(screen)
     draw.rectangle((0, 0, width, 60), fill="#2b5797")

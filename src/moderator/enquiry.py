@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from moderator.errors import ModelError, UnreadableImage
 from moderator.intake.decode import Decoded
 from moderator.intake.pool import DecoderPool
 from moderator.intake.walk import walk
-from moderator.ladder import DUPLICATES
+from moderator.ladder import DUPLICATES, PROHIBITED
 from moderator.models import Evidence, Image, Kind, Preprocessing, Unjudged
 from moderator.policy import Limits, Policy
 from moderator.registry import Registry
@@ -28,6 +28,8 @@ class Comparison:
     first: str
     second: str
     evidence: tuple[Evidence, ...]
+    missing: Mapping[str, str]
+    """Models that could not be had, with why: their rungs have no score."""
 
     @property
     def kind(self) -> Kind | None:
@@ -56,10 +58,8 @@ def compare(policy: Policy, registry: Registry, first: str, second: str) -> Comp
         name: float((_embed(embedder, place, ours) @ _embed(embedder, place, theirs).T).max().clip(-1.0, 1.0))
         for place, (name, embedder) in enumerate(embedders.items())
     }
-    for rung in _asked(policy, embedders):
-        note = f"rule {rung.note}" if rung.signal in scores else f"not tried: {missing[rung.signal]}"
-        evidence.append(Evidence(rung.signal, rung.kind, scores.get(rung.signal), rung.threshold, note))
-    return Comparison(first, second, tuple(evidence))
+    evidence += [replace(rung, score=scores.get(rung.signal)) for rung in _asked(policy, embedders)]
+    return Comparison(first, second, tuple(evidence), missing)
 
 
 def _only(policy: Policy, name: str) -> Policy:
@@ -68,13 +68,17 @@ def _only(policy: Policy, name: str) -> Policy:
 
 def _asked(policy: Policy, embedders: Mapping[str, Embedder]) -> Sequence[Evidence]:
     """The cosine rungs of a policy, in the order of the ladder; the note names the rule."""
-    asked = []
+    asked: dict[tuple[str, Kind, float], list[str]] = {}
     for rule in policy.rules:
         name = policy.embedder_of(rule)
-        copies = rule.detector in (DUPLICATES, "prohibited") and name in embedders and embedders[name].finds_copies
+        copies = rule.detector in (DUPLICATES, PROHIBITED) and name in embedders and embedders[name].finds_copies
         kind = Kind.EDITED_COPY if copies else Kind.LOOKALIKE
-        asked.append(Evidence(name, kind, None, rule.threshold, rule.id))
-    return sorted(asked, key=lambda rung: list(Kind).index(rung.kind))
+        asked.setdefault((name, kind, rule.threshold), []).append(rule.id)
+    rungs_asked = [
+        Evidence(name, kind, None, threshold, f"asked by {', '.join(rules)}")
+        for (name, kind, threshold), rules in asked.items()
+    ]
+    return sorted(rungs_asked, key=lambda rung: (list(Kind).index(rung.kind), -rung.threshold))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ def _decode(limits: Limits, embedders: Sequence[Embedder], paths: Sequence[str])
     decoded: dict[str, Decoded] = {}
     with DecoderPool(limits, preparations, workers=len(paths)) as pool:
         files = [_file(path) for path in paths]
-        for found, result in pool.decode(dict.fromkeys(files)):
+        for found, result in pool.decode({found.path: found for found in files}.values()):
             if isinstance(result, UnreadableImage):
                 raise UnreadableImage(result.code, f"{found.name}: {result.reason}")
             if result.fingerprint.state == "rejected":

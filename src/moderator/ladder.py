@@ -23,6 +23,8 @@ CAP = 1000
 """Most matches kept for one picture and rule; a report says when it was reached."""
 DUPLICATES = "duplicates"
 """Rules of this detector say from which similarity on two pictures are copies."""
+PROHIBITED = "prohibited"
+"""Rules of this detector ask reference sets."""
 
 Pair = tuple[int, int]
 
@@ -90,10 +92,10 @@ class StoredSearch(Search):
             first, second = match.content, match.other
             if any(rung.holds for rung in match.evidence[:-1]) or item(first, second):
                 continue
-            # A pair is told if it is among the closest of either side, so that a stored favourite hides nothing.
-            if min(kept[first], kept[second]) < top:
-                kept[first] += 1
-                kept[second] += 1
+            # A pair is told if it is among the closest of either side that is of this scan: a favourite hides nothing.
+            sides = [one for one in (first, second) if one in self._subject_set]
+            if any(kept[one] < top for one in sides):
+                kept.update(sides)
                 yield match
 
     def prohibited(
@@ -142,17 +144,24 @@ class StoredSearch(Search):
     ) -> Iterator[tuple[Pair, float]]:
         model = self._embedders[embedder].model
         queries = self._store.vectors(model, "images", self._subjects)
-        # One more than the cap, because a picture's closest match in the store is itself.
-        for hits in exact.above(queries, lambda: self._store.vectors(model, scope, only), threshold, CAP + 1):
-            counts = np.unique(hits.contents, return_counts=True)[1]
-            if (counts > CAP).any():
-                self.note(
-                    f"{int((counts > CAP).sum())} picture(s) have more than {CAP:,} matches at {threshold:g} by "
-                    f"{embedder}: the closest {CAP:,} of each are reported; raise the threshold"
-                )
-            for first, second, score in zip(hits.contents, hits.others, hits.scores, strict=True):
-                if first != second:
-                    yield (int(first), int(second)), float(score)
+        # Two more than the cap: a picture's closest match may be itself, and one beyond tells that there are more.
+        for hits in exact.above(queries, lambda: self._store.vectors(model, scope, only), threshold, CAP + 2):
+            yield from self._capped(hits, f"at {threshold:g} by {embedder}", "; raise the threshold")
+
+    def _capped(self, hits: exact.Hits, asked: str, advice: str = "") -> Iterator[tuple[Pair, float]]:
+        """Keeps pairs of two contents, the closest `CAP` of each, and notes where there are more."""
+        met: Counter[int] = Counter()
+        both = zip(hits.contents.tolist(), hits.others.tolist(), hits.scores.tolist(), strict=True)
+        for first, second, score in both:
+            if first != second:
+                met[first] += 1
+                if met[first] <= CAP:
+                    yield (first, second), score
+        if more := sum(count > CAP for count in met.values()):
+            self.note(
+                f"{more:,} picture(s) have more than {CAP:,} matches {asked}: the closest {CAP:,} of each are "
+                f"reported{advice}"
+            )
 
     def _unordered(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
         """Keeps one of (a, b) and (b, a); the first is always of this scan."""
@@ -180,11 +189,10 @@ class StoredSearch(Search):
                 self._pdq_blocks("images", 8, self._subjects),
                 lambda: self._pdq_blocks(scope, 1),
                 rungs.PDQ_THRESHOLD,
-                CAP + 1,
+                CAP + 2,
             )
             for found in hits:
-                both = zip(found.contents.tolist(), found.others.tolist(), strict=True)
-                pairs |= {(first, second) for first, second in both if first != second}
+                pairs |= {pair for pair, _ in self._capped(found, "by perceptual hash")}
             self._hashed[scope] = pairs
         return self._hashed[scope]
 
@@ -219,7 +227,9 @@ class StoredSearch(Search):
 
     def _other_rungs(self, embedder: str) -> Sequence[Evidence]:
         """The copy rungs of stronger or equal kind that another model than the rule's own has to say."""
-        return [rung for rung in self._copy_rungs if rung.signal != embedder]
+        order = list(Kind)
+        own = order.index(self._kind(embedder))
+        return [rung for rung in self._copy_rungs if rung.signal != embedder and order.index(rung.kind) <= own]
 
     def _matches(self, pairs: Iterable[Pair], asked: Evidence, before: Sequence[Evidence]) -> Iterator[Match]:
         """Climbs the ladder with each pair: hashes, what the policy calls a copy, then the rule's own rung."""
@@ -231,13 +241,19 @@ class StoredSearch(Search):
             for first, second in some:
                 evidence = (
                     *self._hash_evidence(first, second),
-                    *(replace(rung, score=self._cosine(rung.signal, first, second)) for rung in cosines),
+                    *(self._tried(rung, first, second) for rung in cosines),
                 )
                 if any(rung.holds for rung in evidence):
                     yield Match(first, second, evidence)
 
     def _hash_evidence(self, first: int, second: int) -> tuple[Evidence, ...]:
         return rungs.hash_rungs(self._fingerprints[first], self._fingerprints[second])
+
+    def _tried(self, rung: Evidence, first: int, second: int) -> Evidence:
+        score = self._cosine(rung.signal, first, second)
+        if score is not None and 0 < rung.threshold - score <= exact.ROUNDING:
+            score = rung.threshold
+        return replace(rung, score=score)
 
     def _cosine(self, embedder: str, first: int, second: int) -> float | None:
         """The closest of any two views; None where one has no vector of this model."""

@@ -131,13 +131,12 @@ class Evidence:
 
     @property
     def words(self) -> str:
-        """What the rung says, in plain words: `identical bytes`, `0.874 by sscd, at least 0.60 asked`."""
+        """What the rung says, in plain words: `identical bytes`, `0.874 by sscd, 0.60 asked`."""
         if self.score is None or self.signal in ("bytes", "pixels"):
             return self.note
-        least = f"at least {self.threshold:.2f} asked"
-        return f"same picture by its hash: {self.note}" if self.signal == "pdq" else (
-            f"{self.score:.3f} by {self.signal}, {least}"
-        )
+        if self.signal == "pdq":
+            return f"same picture: {self.note}"
+        return f"{self.score:.3f} by {self.signal}, {self.threshold:.2f} asked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from moderator.contracts import Embedder, Progress, Store
 from moderator.errors import ModeratorError
 from moderator.ingest import Ingest
 from moderator.intake.walk import walk
-from moderator.ladder import StoredSearch
+from moderator.ladder import PROHIBITED, StoredSearch
 from moderator.models import Decision, Fault, Finding, Reference, Report, Verdict
 from moderator.policy import DEFAULT_STORE, Policy, Rule
 from moderator.registry import Registry, describe
@@ -101,7 +101,7 @@ def _references(
     store: Store, policy: Policy, ingest: Ingest, embedders: Mapping[str, Embedder]
 ) -> tuple[int, list[str]]:
     """Brings reference sets up to date; returns how many references no rule can use, and what to say of it."""
-    rules = [rule for rule in policy.rules if rule.detector == "prohibited"]
+    rules = [rule for rule in policy.rules if rule.detector == PROHIBITED]
     wanted = {name for rule in rules for name in (rule.sets or policy.reference_sets)}
     notes: list[str] = []
     unread = 0

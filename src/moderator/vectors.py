@@ -5,6 +5,8 @@ A stored vector is L2-normalised little-endian float32, so that cosine similarit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 

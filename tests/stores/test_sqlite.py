@@ -12,11 +12,14 @@ import pytest
 
 from moderator.contracts import Store
 from moderator.errors import ArgumentError, StoreError, VectorError
+from moderator.models import ModelId
 from moderator.stores import sql
 from moderator.stores.sql import SqliteStore
 from moderator.vectors import normalise, pack
-from tests.handmade import FLAT, at, entry
-from tests.stores.contract import Execute, StoreContract, read, referenced, vectors, written
+from tests.handmade import FLAT, at, entry, vectors
+from tests.stores.contract import Execute, StoreContract, read, referenced, written
+
+BIG = ModelId("big", "r1", "fp32", "by-hand-1", 512)
 
 
 @pytest.fixture
@@ -42,14 +45,6 @@ def execute(tmp_path: Path) -> Execute:
 class TestSqliteStore(StoreContract):
     store_class = SqliteStore
 
-    @pytest.fixture
-    def url(self, tmp_path: Path) -> str:
-        return f"sqlite:///{tmp_path}/moderator.db"
-
-    @pytest.fixture
-    def execute(self, execute: Execute) -> Execute:
-        return execute
-
 
 def everything_below(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
@@ -57,8 +52,7 @@ def everything_below(folder: Path) -> bytes:
 
 def test_a_removed_reference_leaves_no_bytes_on_the_disk(tmp_path: Path, store: Store) -> None:
     secret = normalise(np.random.default_rng(7).normal(size=(1, 512)))
-    model = FLAT.__class__("big", "r1", "fp32", "by-hand-1", 512)
-    referenced(store, "banned", entry("/banned/a.png", vectors(secret, model)))
+    referenced(store, "banned", entry("/banned/a.png", vectors(secret, BIG)))
     before = everything_below(tmp_path)
     store.remove_references("banned", [])
     after = everything_below(tmp_path)
@@ -67,10 +61,13 @@ def test_a_removed_reference_leaves_no_bytes_on_the_disk(tmp_path: Path, store: 
         assert needle not in after
 
 
-def test_a_removed_reference_leaves_no_bytes_on_the_disk_among_others_that_stay(tmp_path: Path, store: Store) -> None:
+def test_a_reference_removed_from_among_others_leaves_no_bytes_on_the_disk(
+    tmp_path: Path, store: Store
+) -> None:
     rows = normalise(np.random.default_rng(7).normal(size=(50, 512)))
-    model = FLAT.__class__("big", "r1", "fp32", "by-hand-1", 512)
-    referenced(store, "banned", *[entry(f"/banned/{i}.png", vectors(rows[i : i + 1], model)) for i in range(50)])
+    referenced(
+        store, "banned", *[entry(f"/banned/{i}.png", vectors(rows[i : i + 1], BIG)) for i in range(50)]
+    )
     gone = [reference.entry for reference in store.references()][:25]
     store.remove_references("banned", gone)
     left = everything_below(tmp_path)
@@ -106,12 +103,16 @@ def test_a_block_never_ends_between_two_views_of_one_content(
 ) -> None:
     contents = written(store, *[entry(f"/shop/{n}.png", at(*range(n, n + 1 + n % 4))) for n in range(9)])
     monkeypatch.setattr(sql, "BLOCK", block)
-    met = [list(dict.fromkeys(one.contents.tolist())) for one in store.vectors(FLAT, "all")]
+    met = [dict.fromkeys(one.contents.tolist()) for one in store.vectors(FLAT, "all")]
     assert [content for some in met for content in some] == contents
-    assert read(store) == {content: at(*range(n, n + 1 + n % 4)).tolist() for n, content in enumerate(contents)}
+    assert {content: len(rows) for content, rows in read(store).items()} == {
+        content: 1 + number % 4 for number, content in enumerate(contents)
+    }
 
 
-def test_fingerprints_are_read_in_blocks_of_bounded_size(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fingerprints_are_read_in_blocks_of_bounded_size(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     contents = written(store, *[entry(f"/shop/{number}.png") for number in range(10)])
     monkeypatch.setattr(sql, "BLOCK", 3)
     blocks = list(store.hashes("all"))
@@ -119,7 +120,7 @@ def test_fingerprints_are_read_in_blocks_of_bounded_size(store: Store, monkeypat
     assert max(len(block.contents) for block in blocks) <= 3
 
 
-def test_a_stored_vector_of_another_length_is_refused_and_never_cut_or_padded(store: Store, execute: Execute) -> None:
+def test_a_stored_vector_of_another_length_is_refused_and_never_cut(store: Store, execute: Execute) -> None:
     # Together the two have the right number of bytes.
     first, second = written(store, entry("/shop/a.png", at(10)), entry("/shop/b.png", at(20)))
     execute(f"UPDATE embeddings SET vector = x'00000000' WHERE content_id = {first}")
@@ -158,7 +159,7 @@ def test_the_folder_of_a_new_store_is_made(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "holiday.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(4096))
-    with pytest.raises(StoreError, match="holiday.png") as refusal:
+    with pytest.raises(StoreError, match=r"holiday\.png") as refusal:
         SqliteStore.open(f"sqlite:///{path}")
     assert "--store" in refusal.value.hint
     assert path.read_bytes() == b"\x89PNG\r\n\x1a\n" + bytes(4096)

@@ -44,7 +44,7 @@ def _write(found: Comparison) -> None:
         }
         for rung in found.evidence
     ]
-    document = {"kind": found.kind.value if found.kind else None, "evidence": rungs}
+    document = {"kind": found.kind.value if found.kind else None, "evidence": rungs, "missing": dict(found.missing)}
     output.show(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -60,6 +60,8 @@ def _show(found: Comparison) -> None:
         table.add_row(rung.signal, rung.kind.words, score, f"{rung.threshold:.3f}", holds, Text(rung.note))
     out = screen.console()
     out.print(table)
+    for name, why in found.missing.items():
+        out.print(Text.assemble((f"{name} was not tried: ", "yellow"), why))
     untried = any(rung.score is None for rung in found.evidence)
     if found.kind is None:
         out.print("No rung holds" + ("; not every rung could be tried." if untried else ": two different pictures."))

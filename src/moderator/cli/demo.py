@@ -30,6 +30,7 @@ def _run(folder: Path) -> None:
     from rich.text import Text
 
     from moderator import demo as demonstration
+    from moderator.cli.progress import progress
     from moderator.policy import ReferenceSet
     from moderator.scan import scan
 
@@ -45,12 +46,12 @@ def _run(folder: Path) -> None:
         table.add_row(Text(name), Text(words, style="dim"))
     out.print(table)
     out.print(
-        "\nEach is hashed, embedded by SSCD (a copy-detection model) on this machine, and asked three questions: is it a "
-        "copy of\nanother one, does it match the prohibited set, is it like another one. "
-        "The least cosine similarity that counts is the\npolicy's; each answer shows what it stands on.\n"
+        "\nEach is hashed, embedded by SSCD (a copy-detection model) on this machine, and asked: is it a copy of "
+        "another one,\ndoes it match the prohibited set, is it like another one. Each answer shows what it stands on, "
+        "and the least cosine\nsimilarity that the policy asks.\n"
     )
     sets = {"prohibited": ReferenceSet(label="prohibited pictures", folder=made.references)}
     policy = chosen.policy.model_copy(update={"reference_sets": sets})
-    report = scan(policy, [str(made.pictures)], registry=chosen.registry, progress=screen.progress(), name="offline")
+    report = scan(policy, [str(made.pictures)], registry=chosen.registry, progress=progress(), name="offline")
     reporter = chosen.registry.reporter("terminal", width=out.width, colour=out.is_terminal)
     output.show(reporter.render(report))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from moderator.contracts import Embedder
 
 app = typer.Typer(help="List, fetch and check the models of a policy.", no_args_is_help=True)
-NameArgument = Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of the policy's embedders; else all.")]
+NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="One of the policy's embedders; else all.")]
 
 
 @app.command("list")
@@ -28,7 +28,7 @@ def show(policy: PolicyOption = None) -> None:
     table = Table("name", "type", "model", "weights", "used by", box=box.SIMPLE_HEAD)
     for name, spec in chosen.policy.embedders.items():
         try:
-            state = Text(f"here: {chosen.registry.make_embedder(spec).model}", style="green")
+            state = Text(f"here: {chosen.registry.make_embedder(spec).model}", style="green", overflow="fold")
         except ModelError as error:
             state = Text(str(error), style="red")
         rules = ", ".join(rule.id for rule in chosen.policy.rules if chosen.policy.embedder_of(rule) == name)

@@ -21,7 +21,7 @@ app = typer.Typer(help="Fill, list and empty the sets of prohibited pictures.", 
 @app.command()
 def add(
     set_name: Annotated[str, typer.Argument(metavar="SET", help="The set; it is made if it is new.")],
-    pictures: Annotated[list[str], typer.Argument(metavar="PICTURES...", help="Files, folders, globs or a manifest.")],
+    pictures: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Files, folders, globs or a manifest.")],
     policy: PolicyOption = None,
     store: StoreOption = None,
     names: Annotated[
@@ -30,13 +30,14 @@ def add(
 ) -> None:
     """Add pictures to a set."""
     from moderator import references
+    from moderator.cli.progress import progress
     from moderator.ingest import Ingest
 
     chosen = session(policy, store)
     if not set_name.isprintable() or not set_name.strip() or len(set_name) > 64:
         raise ArgumentError("the set's name must be 1 to 64 printable characters")
     with chosen.open_store() as opened:
-        ingest = Ingest(opened, _embedders(chosen), chosen.policy.limits, screen.progress())
+        ingest = Ingest(opened, _embedders(chosen), chosen.policy.limits, progress())
         added = references.add(opened, chosen.policy, ingest, set_name, pictures, named=names)
     out = screen.console()
     out.print(f"{set_name}: {added.new:,} added, {added.known:,} already there", markup=False)
@@ -51,7 +52,7 @@ def add(
 
 @app.command("list")
 def show(
-    set_name: Annotated[str | None, typer.Argument(metavar="[SET]", help="Show this set's entries.")] = None,
+    set_name: Annotated[str | None, typer.Argument(metavar="SET", help="Show this set's entries.")] = None,
     policy: PolicyOption = None,
     store: StoreOption = None,
 ) -> None:
@@ -84,7 +85,7 @@ def show(
 @app.command()
 def remove(
     set_name: Annotated[str, typer.Argument(metavar="SET")],
-    entries: Annotated[list[int] | None, typer.Argument(metavar="[ENTRY]...", help="Entries by number.")] = None,
+    entries: Annotated[list[int] | None, typer.Argument(metavar="ENTRY", help="Entries by number.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove the whole set.")] = False,
     policy: PolicyOption = None,
     store: StoreOption = None,
@@ -100,7 +101,9 @@ def remove(
 
 
 def _rules(chosen: Session) -> list[Rule]:
-    return [rule for rule in chosen.policy.rules if rule.detector == "prohibited"]
+    from moderator.ladder import PROHIBITED
+
+    return [rule for rule in chosen.policy.rules if rule.detector == PROHIBITED]
 
 
 def _embedders(chosen: Session) -> list[Embedder]:

@@ -19,7 +19,7 @@ def scan(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            metavar="PICTURES...",
+            metavar="PICTURES",
             help="Files, folders, glob patterns, a CSV or JSONL manifest, or - for a list on standard input.",
         ),
     ],
@@ -36,14 +36,14 @@ def scan(
     ] = None,
     metadata: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="A CSV or JSONL file with a path column; its other columns join the pictures."),
+        typer.Option(metavar="CSV", help="A CSV or JSONL file with a path column; its columns join the pictures."),
     ] = None,
 ) -> None:
     """Judge pictures by a policy and report what was found, with the evidence.
 
-    Exit codes: 0 clean, 1 findings at or above --fail-on, 2 your input, 3 the environment, 4 a bug, 5 some pictures
-    could not be judged, 130 interrupted.
+    Exit codes: 0 clean, 1 findings, 2 your input, 3 environment, 4 a bug, 5 not all judged, 130 interrupted.
     """
+    from moderator.cli.progress import progress
     from moderator.scan import Pictures
     from moderator.scan import scan as run
 
@@ -55,7 +55,7 @@ def scan(
     if out is not None:
         output.check_writable(out)
     wanted = Pictures(pictures, _listed(), _metadata(metadata))
-    report = run(chosen.policy, wanted, registry=chosen.registry, progress=screen.progress(), name=chosen.name)
+    report = run(chosen.policy, wanted, registry=chosen.registry, progress=progress(), name=chosen.name)
     text = reporter.render(report)
     if out is None:
         output.show(text)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def search(
-    image: Annotated[str | None, typer.Argument(metavar="[IMAGE]", help="A picture; it is not stored.")] = None,
+    image: Annotated[str | None, typer.Argument(metavar="IMAGE", help="A picture; it is not stored.")] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="Words instead of a picture (CLIP only).")] = None,
     top: Annotated[int, typer.Option("--top", "-n", min=1, help="How many to show.")] = 10,
     embedder: Annotated[

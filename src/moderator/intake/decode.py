@@ -132,7 +132,7 @@ def _judge(
         raise UnreadableImage("out_of_memory", f"needs more than {limits.memory_mb} MiB to decode") from error
     except Exception as error:
         words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        words = re.sub(r"<[^>]*>", "the file", words)  # Pillow names its buffer by address
+        words = re.sub(r"\s*<[^>]*>", "", words)  # Pillow names its buffer by address
         raise UnreadableImage("undecodable", f"cannot be decoded as {form}: {words}") from error
     upright = labelled[0][1]
     hashed, quality = hashes.pdq(upright)

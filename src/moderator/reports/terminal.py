@@ -7,6 +7,7 @@ characters are made visible.
 from __future__ import annotations
 
 import io
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,11 +19,13 @@ from rich.table import Table
 from rich.text import Text
 
 from moderator.contracts import Reporter
-from moderator.models import Finding, Report, Unjudged, Verdict
+from moderator.models import Finding, Image, Report, Unjudged, Verdict
 
 STYLES = {Verdict.ALLOW: "green", Verdict.REVIEW: "yellow", Verdict.BLOCK: "bold red"}
-ROWS = 50
+ROWS = 25
 """Rows of one table; the JSON report has them all."""
+SHORT = 12
+"""A common folder of fewer characters is not worth a line of its own."""
 
 
 class TerminalReporter(Reporter):
@@ -46,11 +49,15 @@ def renderable(report: Report) -> RenderableType:
 
 
 def _parts(report: Report) -> Iterator[RenderableType]:
+    folder = _common_folder(report)
+    if folder:
+        yield Text(f"Paths are below {visible(folder)}", style="dim")
+        yield Text()
     for rule in report.rules:
         found = [finding for finding in report.findings if finding.rule == rule]
-        yield from _rule(rule, found)
-    yield from _unjudged("Not judged", "red", report.rejected)
-    yield from _unjudged("Skipped", "dim", report.skipped)
+        yield from _rule(rule, found, folder)
+    yield from _unjudged("Not judged", "red", report.rejected, folder)
+    yield from _unjudged("Skipped", "dim", report.skipped, folder)
     for fault in report.faults:
         line = f"plugin {fault.plugin} {fault.version} failed ({fault.where}): {fault.message}"
         yield Text(f"! {visible(line)}", style="bold red")
@@ -59,48 +66,62 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield from _summary(report)
 
 
-def _rule(rule: str, findings: Sequence[Finding]) -> Iterator[RenderableType]:
+def _common_folder(report: Report) -> str:
+    """The folder that all paths shown have in common, with its slash; empty where it saves nothing."""
+    paths = [one.path for one in (*report.rejected, *report.skipped)]
+    for finding in report.findings:
+        paths += [one.path for one in (finding.image, finding.match) if isinstance(one, Image)]
+    folders = [path.rpartition("/")[0] + "/" for path in paths]
+    common = os.path.commonprefix(folders)  # noqa: RUF071 - cut at a slash below; commonpath refuses mixed paths
+    folder = common[: common.rfind("/") + 1]
+    return folder if len(folder) > SHORT else ""
+
+
+def _rule(rule: str, findings: Sequence[Finding], folder: str) -> Iterator[RenderableType]:
     if not findings:
-        yield Text.assemble((f"{rule}", "bold"), ("  nothing found", "green"))
+        yield Text.assemble((rule, "bold"), (": nothing found", "green"))
         yield Text()
         return
     pictures = len({finding.image.path for finding in findings})
     count = f"{len(findings):,} finding{'s' * (len(findings) != 1)} in {pictures:,} picture{'s' * (pictures != 1)}"
-    yield Text.assemble((f"{rule}", "bold"), f"  {findings[0].detector}: {count}")
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), expand=True, show_edge=False)
-    for title, ratio in (("verdict", None), ("picture", 3), ("matches", 3), ("evidence", 4)):
-        table.add_column(title, ratio=ratio, overflow="fold", no_wrap=ratio is None)
+    yield Text.assemble((rule, "bold"), f": {count}")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    for title in ("verdict", "picture", "matches", "evidence"):
+        table.add_column(title, overflow="fold", no_wrap=title == "verdict")
+    before: Finding | None = None
     for finding in findings[:ROWS]:
+        again = before is not None and before.group is not None and before.group == finding.group
         table.add_row(
             Text(finding.verdict.value, style=STYLES[finding.verdict]),
-            Text(visible(finding.image.path)),
-            Text(visible(str(finding.match))),
-            Text(visible(_evidence(finding))),
+            Text(visible(finding.image.path.removeprefix(folder))),
+            Text("as above", style="dim") if again else Text(visible(str(finding.match).removeprefix(folder))),
+            Text(visible(_evidence(finding, again=again))),
         )
+        before = finding
     yield table
     if len(findings) > ROWS:
         yield Text(f"  … and {len(findings) - ROWS:,} more; --format json --output FILE has them all", style="dim")
     yield Text()
 
 
-def _evidence(finding: Finding) -> str:
+def _evidence(finding: Finding, *, again: bool) -> str:
     group = finding.group
-    if group is None or group.size < 3:
+    if group is None or group.size < 3 or again:
         return finding.reason
     return f"{finding.reason} (group of {group.size:,}, least {group.smallest:.3f})"
 
 
-def _unjudged(title: str, style: str, paths: Sequence[Unjudged]) -> Iterator[RenderableType]:
+def _unjudged(title: str, style: str, paths: Sequence[Unjudged], folder: str) -> Iterator[RenderableType]:
     if not paths:
         return
     codes = ", ".join(f"{count:,} {code}" for code, count in Counter(one.code for one in paths).most_common())
-    yield Text.assemble((title, f"bold {style}"), f"  {codes}")
+    yield Text.assemble((title, f"bold {style}"), f": {codes}")
     table = Table(box=None, padding=(0, 1), show_header=False)
     for _ in range(2):
         table.add_column(overflow="fold")
     shown = ROWS if style == "red" else 5
     for one in paths[:shown]:
-        table.add_row(Text(visible(one.path)), Text(visible(one.reason), style="dim"))
+        table.add_row(Text(visible(one.path.removeprefix(folder))), Text(visible(one.reason), style="dim"))
     yield table
     if len(paths) > shown:
         yield Text(f"  … and {len(paths) - shown:,} more; --format json --output FILE has them all", style="dim")

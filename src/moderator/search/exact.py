@@ -14,6 +14,8 @@ from moderator.vectors import Ids, Matrix
 
 QUERIES = 2048
 """Query rows in one product: with 8,192 stored rows it takes 64 MiB."""
+ROUNDING = 1e-6
+"""How far below its threshold a float32 cosine counts as at it: rounding must not lose a pair that stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,7 @@ def _block(ids: Ids, rows: Matrix, block: VectorBlock, threshold: float) -> Hits
             "they are of different models"
         )
     products = rows @ block.matrix.T
-    # float32 rounding must not lose a pair that stands at the threshold.
-    at, to = np.nonzero(products >= np.float32(threshold) - np.float32(1e-6))
+    at, to = np.nonzero(products >= np.float32(threshold) - np.float32(ROUNDING))
     return Hits(ids[at], block.contents[to], products[at, to].clip(-1.0, 1.0))
 
 

@@ -21,7 +21,8 @@ PDQ_QUALITY = 50
 """Least quality that is compared: flatter pictures collide (same source: drop quality 49 and below)."""
 PDQ_THRESHOLD = 1.0 - 2.0 * PDQ_DISTANCE / PDQ_BITS
 """The same as a cosine of two hashes read as ±1: .7578."""
-ORIENTATIONS = ("as it is", "turned 90°", "turned 180°", "turned 270°", "flipped", "flipped", "flipped", "flipped")
+ORIENTATIONS = ("", ", turned 90°", ", turned 180°", ", turned 270°", *[", flipped"] * 4)
+"""Words for the eight orientations, in the order of the stored hashes."""
 
 
 def hash_rungs(a: Fingerprint, b: Fingerprint) -> tuple[Evidence, ...]:
@@ -53,7 +54,7 @@ def pdq_rung(a: Fingerprint, b: Fingerprint) -> Evidence:
     theirs = np.frombuffer(b.pdq, dtype=np.uint8)[:32]
     distances = np.bitwise_count(ours ^ theirs).sum(axis=1)
     best = int(distances.argmin())
-    note = f"{distances[best]} of {PDQ_BITS} bits differ, {ORIENTATIONS[best]}"
+    note = f"{distances[best]} of {PDQ_BITS} bits differ{ORIENTATIONS[best]}"
     return Evidence("pdq", Kind.COPY, 1.0 - 2.0 * int(distances[best]) / PDQ_BITS, PDQ_THRESHOLD, note)
 
 

@@ -1,0 +1,92 @@
+"""Writes what the documentation takes from the program: the commands' help, the policy's schema, the picture.
+
+    python docs/make.py            writes docs/cli.md and docs/policy.schema.json
+    python docs/make.py --check    exits with 1 when they are not what the program says
+    python docs/make.py --picture  scans the demonstration and draws docs/scan.svg
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+COMMANDS = (
+    "", "scan", "demo", "init", "policy check", "policy schema", "references add", "references list",
+    "references remove", "search", "compare", "models list", "models pull", "models verify", "plugins", "doctor",
+    "version",
+)  # fmt: skip
+
+
+def moderator(*arguments: str) -> str:
+    """Returns what the command prints, on a terminal of 100 columns without colours."""
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    command = [sys.executable, "-m", "moderator", *arguments]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def commands() -> str:
+    """Returns docs/cli.md."""
+    parts = ["# Commands\n\nWritten by `python docs/make.py` from the program's own help.\n"]
+    for command in COMMANDS:
+        lines = [line.rstrip() for line in moderator(*command.split(), "--help").strip().splitlines()]
+        parts.append(f"## moderator {command}".rstrip() + "\n\n```text\n" + "\n".join(lines) + "\n```\n")
+    return "\n".join(parts)
+
+
+def draw(target: Path) -> None:
+    """Draws the report of a real scan of the demonstration, as a terminal shows it."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from moderator import Registry, demo, load_policy, scan
+    from moderator.policy import ReferenceSet
+    from moderator.reports.terminal import renderable
+    from moderator.resources import ready_policies
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = demo.make(Path(folder))
+        sets = {"prohibited": ReferenceSet(label="prohibited pictures", folder=made.references)}
+        registry = Registry.discover()
+        policy = load_policy(ready_policies()["offline"], registry.vocabulary())
+        policy = policy.model_copy(update={"reference_sets": sets, "store": f"sqlite:///{folder}/moderator.db"})
+        before = Path.cwd()
+        os.chdir(folder)
+        try:
+            report = scan(policy, ["pictures"], registry=registry, name="offline")
+        finally:
+            os.chdir(before)
+    console = Console(record=True, width=116, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115, PTH123
+    console.print(Text("$ moderator scan pictures --policy offline\n", style="bold"))
+    console.print(renderable(report))
+    drawn = re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title="moderator"), flags=re.DOTALL)
+    target.write_text(drawn, encoding="utf-8")  # without fonts from elsewhere: a page that shows it asks no one
+
+
+def main() -> int:
+    """Writes or checks the documents and returns the exit code."""
+    if "--picture" in sys.argv:
+        draw(DOCS / "scan.svg")
+        return 0
+    made = {
+        DOCS / "cli.md": commands(),
+        DOCS / "policy.schema.json": moderator("policy", "schema"),
+    }
+    json.loads(made[DOCS / "policy.schema.json"])
+    if "--check" not in sys.argv:
+        for path, text in made.items():
+            path.write_text(text, encoding="utf-8")
+        return 0
+    stale = [path.name for path, text in made.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    if stale:
+        sys.stderr.write(f"not what the program says: {', '.join(stale)}; run `python docs/make.py`\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
