@@ -379,6 +379,12 @@ def test_a_reference_without_a_vector_still_matches_by_its_hash(shop: Shop) -> N
     assert match.strongest.signal == "pdq"
 
 
+def test_a_hash_of_a_set_that_is_not_named_matches_nothing(shop: Shop) -> None:
+    shop.prohibit("weapons", hashed("knife", turned(HASH)))
+    shop.prohibit("logos", hashed("logo", turned(FAR)))
+    assert prohibited(shop.scan(hashed("a", turned(HASH))), 10, "logos") == []
+
+
 def test_a_turned_copy_of_a_reference_matches_by_its_hash(shop: Shop) -> None:
     shop.prohibit("weapons", hashed("knife", turned(HASH, FAR)))
     assert len(prohibited(shop.scan(hashed("a", turned(FAR, HASH))), 10)) == 1

@@ -10,9 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from moderator.contracts import Options
+from moderator.document import MAX_BYTES
 from moderator.errors import InputError, PolicyError, Problem
 from moderator.models import Verdict
-from moderator.policy import MAX_BYTES, Limits, Policy, Vocabulary, load_policy, parse_policy
+from moderator.policy import Limits, Policy, Vocabulary, load_policy, parse_policy
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted((ROOT / "config").rglob("*.yaml"))

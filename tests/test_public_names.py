@@ -50,7 +50,11 @@ def imported(node: ast.AST) -> list[str]:
 
 def test_nothing_is_checked_by_assert_outside_tests() -> None:
     found = [
-        f"{path}:{node.lineno}" for path in SOURCES for node in tree(path) if isinstance(node, ast.Assert)
+        f"{path}:{node.lineno}"
+        for path in SOURCES
+        if path.name != "testing.py"
+        for node in tree(path)
+        if isinstance(node, ast.Assert)
     ]
     assert SOURCES
     assert found == []

@@ -164,13 +164,13 @@ class StoredSearch(Search):
             )
 
     def _unordered(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
-        """Keeps one of (a, b) and (b, a); the first is always of this scan."""
+        """Keeps the first met of (a, b) and (b, a)."""
         seen: set[Pair] = set()
         for first, second in pairs:
             key = (min(first, second), max(first, second))
             if key not in seen:
                 seen.add(key)
-                yield (first, second) if first in self._subject_set else (second, first)
+                yield first, second
 
     def _hash_pairs(self, scope: Scope) -> set[Pair]:
         """Pairs (of this scan, other) with identical pixels or a matching PDQ hash in any orientation."""

@@ -44,6 +44,7 @@ class Registry:
         self._manager.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
         self.faults: list[Fault] = []
+        self._owners: dict[tuple[str, str], str] = {}
 
     @classmethod
     def discover(cls) -> Registry:
@@ -102,6 +103,7 @@ class Registry:
                     )
                 else:
                     owned[name] = (plugin, item)
+        self._owners.update({(hook, name): plugin for name, (plugin, _) in owned.items()})
         return {name: owned[name][1] for name in sorted(owned)}
 
     def _each(self, hook: str, **arguments: object) -> list[tuple[str, Sequence[Any]]]:
@@ -188,12 +190,9 @@ class Registry:
 
     def owner_of(self, detector: str) -> Plugin:
         """Returns the plugin that registers a detector."""
-        kind = self.detectors[detector]
-        module = kind.__module__.partition(".")[0]
-        return next(
-            (found for found in self.plugins if found.module.partition(".")[0] == module),
-            Plugin(detector, "unknown", kind.__module__),
-        )
+        _ = self.detectors
+        owner = self._owners["register_detectors", detector]
+        return next(found for found in self.plugins if found.name == owner)
 
 
 def describe(error: BaseException) -> str:

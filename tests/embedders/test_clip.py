@@ -245,6 +245,22 @@ def test_torn_weights_are_a_model_error_that_names_the_folder(tiny_clip: Path, t
         clip(folder).embed([np.zeros((224, 224, 3), dtype=np.uint8)])
 
 
+def test_weights_that_are_a_pickle_are_refused_unread(tiny_clip: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_clip, tmp_path / "pickled")
+    pickled = folder / "0_CLIPModel" / "pytorch_model.bin"
+    (folder / "0_CLIPModel" / "model.safetensors").unlink()
+    pickled.write_bytes(b"no one reads this")
+    with pytest.raises(ModelError, match=f"{pickled} are a pickle") as refusal:
+        clip(folder).embed([np.zeros((224, 224, 3), dtype=np.uint8)])
+    assert "safetensors" in refusal.value.hint
+
+
+def test_a_pickle_beside_safetensors_is_passed_over(tiny_clip: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_clip, tmp_path / "both")
+    (folder / "0_CLIPModel" / "pytorch_model.bin").write_bytes(b"no one reads this")
+    assert clip(folder).embed([np.zeros((224, 224, 3), dtype=np.uint8)]).shape == (1, DIMENSION)
+
+
 @pytest.mark.parametrize("name", ["modules.json", "0_CLIPModel/config.json", "0_CLIPModel/preprocessor_config.json"])
 def test_a_torn_configuration_is_a_model_error_that_names_the_file(
     tiny_clip: Path, tmp_path: Path, name: str

@@ -145,6 +145,6 @@ def test_an_input_of_the_wrong_type_is_a_model_error(originals: list[Image.Image
 
 
 def test_text_is_refused_with_the_embedder_that_takes_it() -> None:
-    with pytest.raises(ModelError, match="pictures only, not text") as refusal:
+    with pytest.raises(ModelError, match="embeds pictures only") as refusal:
         encoder("sscd").embed_text(["a cat"])
     assert "CLIP" in refusal.value.hint

@@ -378,7 +378,9 @@ def test_cropping_scales_the_short_side_exactly_as_clips_processor_does(size: tu
     assert np.array_equal(prepare(picture, Preprocessing(224, 224, "crop", "bicubic")), expected)
 
 
-@pytest.mark.parametrize(("size", "shape"), [((500, 100), (20, 100, 3)), ((50, 80), (80, 50, 3)), ((9000, 1), (1, 100, 3))])
+@pytest.mark.parametrize(
+    ("size", "shape"), [((500, 100), (20, 100, 3)), ((50, 80), (80, 50, 3)), ((9000, 1), (1, 100, 3))]
+)
 def test_containing_only_shrinks_and_keeps_the_shape(size: tuple[int, int], shape: tuple[int, int, int]) -> None:
     assert prepare(Image.new("RGB", size), Preprocessing(100, 100, "contain")).shape == shape
 

@@ -388,6 +388,14 @@ class StoreContract:
         store.remove_references("banned", [])
         assert read(store, "images") == {content: at(10).tolist()}
 
+    def test_removing_a_reference_leaves_one_whose_file_is_known_no_more(self, store: Store) -> None:
+        (content,) = written(store, entry("/shop/a.png", at(10)))
+        store.add_references("banned", [(content, "", "by hand")], "tester")
+        store.forget(["/shop/a.png"])
+        referenced(store, "other", entry("/other/b.png"))
+        store.remove_references("other", [])
+        assert read(store, "references") == {content: at(10).tolist()}
+
     def test_removing_from_one_set_leaves_the_same_content_in_another(self, store: Store) -> None:
         (content,) = referenced(store, "weapons", entry("/banned/a.png", at(10)))
         store.add_references("logos", [(content, "", "by hand")], "tester")

@@ -89,7 +89,6 @@ def run(arguments: Sequence[str]) -> int:
         complain(error.format_message(), "`moderator --help` lists the commands, `moderator COMMAND --help` shows one")
         code = 2
     except (KeyboardInterrupt, Abort):
-        complain("interrupted: what was finished is kept, and the same command goes on from there")
         code = INTERRUPTED
     except BrokenPipeError:
         code = 0
@@ -102,6 +101,8 @@ def run(arguments: Sequence[str]) -> int:
             "please report it with what MODERATOR_TRACEBACK=1 shows",
         )
         code = BUG
+    if code == INTERRUPTED:  # which typer may have caught itself
+        complain("interrupted: what was finished is kept, and the same command goes on from there")
     return code
 
 

@@ -1,8 +1,8 @@
 """CLIP, or any other sentence-transformers image model, by name, folder and revision.
 
 Weights are found without importing torch, so that a scan of known pictures never loads it. Nothing is
-downloaded by a scan: `moderator models pull` does that, and only safetensors or the hub's own format is read,
-with no remote code.
+downloaded by a scan: `moderator models pull` does that. Weights are read from safetensors only, never from a
+pickle, and a model's own code is not run.
 """
 
 from __future__ import annotations
@@ -122,18 +122,32 @@ class ClipEmbedder(Embedder):
 
     @cached_property
     def _loaded(self) -> Any:
+        self._refuse_pickles()
         with _quiet():
             try:
                 import torch
                 from sentence_transformers import SentenceTransformer
 
                 loaded = SentenceTransformer(
-                    str(self.folder), device=self.options.device, local_files_only=True, trust_remote_code=False
+                    str(self.folder),
+                    device=self.options.device,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    model_kwargs={"use_safetensors": True},
                 )
             except Exception as error:
                 first = str(error).splitlines()[0] if str(error) else type(error).__name__
                 raise ModelError(f"the model in {self.folder} cannot be loaded: {first}") from error
         return loaded.to(torch.bfloat16) if self.spec.precision == "bf16" else loaded
+
+    def _refuse_pickles(self) -> None:
+        """Raises ModelError where a module's weights are a pickle and nothing else: unpickling may run code."""
+        for pickled in sorted(self.folder.rglob("pytorch_model*.bin")):
+            if not any(pickled.parent.glob("*.safetensors")):
+                raise ModelError(
+                    f"the weights {pickled} are a pickle, which is not read, and no safetensors file is beside it",
+                    hint="pin a revision that has model.safetensors, or convert the weights where you trust them",
+                )
 
     def embed(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> Matrix:
         from PIL import Image

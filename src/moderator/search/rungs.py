@@ -23,6 +23,8 @@ PDQ_THRESHOLD = 1.0 - 2.0 * PDQ_DISTANCE / PDQ_BITS
 """The same as a cosine of two hashes read as ±1: .7578."""
 ORIENTATIONS = ("", ", turned 90°", ", turned 180°", ", turned 270°", *[", flipped"] * 4)
 """Words for the eight orientations, in the order of the stored hashes."""
+_INVERSE = [0, 3, 2, 1, 4, 5, 6, 7]
+"""Which orientation undoes each: a quarter turn the other way, and a flip itself."""
 
 
 def hash_rungs(a: Fingerprint, b: Fingerprint) -> tuple[Evidence, ...]:
@@ -45,14 +47,17 @@ def pixels_rung(a: Fingerprint, b: Fingerprint) -> Evidence:
 
 
 def pdq_rung(a: Fingerprint, b: Fingerprint) -> Evidence:
-    """The same picture by perceptual hash, in the closest of eight orientations."""
+    """The same picture by perceptual hash, in the closest of eight orientations; the same from either side."""
     if not a.pdq or not b.pdq:
         return Evidence("pdq", Kind.COPY, None, PDQ_THRESHOLD, "not computed (extra: moderator[pdq])")
     if min(a.pdq_quality, b.pdq_quality) < PDQ_QUALITY:
         return Evidence("pdq", Kind.COPY, None, PDQ_THRESHOLD, "too flat to be told apart by its hash")
     ours = np.frombuffer(a.pdq, dtype=np.uint8).reshape(8, 32)
-    theirs = np.frombuffer(b.pdq, dtype=np.uint8)[:32]
-    distances = np.bitwise_count(ours ^ theirs).sum(axis=1)
+    theirs = np.frombuffer(b.pdq, dtype=np.uint8).reshape(8, 32)
+    # The hash of a turned picture is worked out, not measured, so the two sides may tell some bits apart.
+    there = np.bitwise_count(ours ^ theirs[0]).sum(axis=1)
+    back = np.bitwise_count(theirs ^ ours[0]).sum(axis=1)
+    distances = np.minimum(there, back[_INVERSE])
     best = int(distances.argmin())
     note = f"{distances[best]} of {PDQ_BITS} bits differ{ORIENTATIONS[best]}"
     return Evidence("pdq", Kind.COPY, 1.0 - 2.0 * int(distances[best]) / PDQ_BITS, PDQ_THRESHOLD, note)

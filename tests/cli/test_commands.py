@@ -1,0 +1,250 @@
+"""Every other command, as a user types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from moderator.errors import ModelError
+from moderator.resources import ready_policies
+from tests.cli.conftest import Run
+from tests.scanning import picture
+
+
+def test_without_arguments_it_shows_its_commands(run: Run) -> None:
+    assert "references" in run().out
+
+
+def test_an_unknown_command_is_a_users_mistake(run: Run) -> None:
+    ran = run("frobnicate")
+    assert ran.code == 2
+    assert "No such command" in ran.err
+
+
+@pytest.mark.parametrize("arguments", [["version"], ["--version"]])
+def test_the_version_is_shown(run: Run, arguments: list[str]) -> None:
+    ran = run(*arguments)
+    assert (ran.code, ran.out.split()[0]) == (0, "moderator")
+
+
+# init and policy
+
+
+def test_init_writes_a_policy_that_passes_its_check(run: Run) -> None:
+    assert run("init").code == 0
+    ran = run("policy", "check", "policy.yaml")
+    assert ran.code == 0
+    assert "policy.yaml is fine" in ran.out
+
+
+def test_init_does_not_replace_a_policy_unless_forced(run: Run, policy_file: Path) -> None:
+    before = policy_file.read_text()
+    assert run("init").code == 2
+    assert policy_file.read_text() == before
+    assert run("init", "--force").code == 0
+    assert policy_file.read_text() != before
+
+
+@pytest.mark.parametrize("name", sorted(ready_policies()))
+def test_every_ready_policy_can_be_written_and_checked(run: Run, name: str) -> None:
+    assert run("init", "mine.yaml", "--from", name).code == 0
+    assert run("policy", "check", "mine.yaml").code == 0
+    assert run("policy", "check", name).code == 0
+
+
+def test_init_from_an_unknown_policy_suggests_a_known_one(run: Run) -> None:
+    ran = run("init", "--from", "offlin")
+    assert ran.code == 2
+    assert "did you mean `offline`?" in ran.err
+
+
+def test_policy_check_names_five_mistakes_at_once_with_their_lines(run: Run) -> None:
+    Path("bad.yaml").write_text(
+        "version: 1\nembedders:\n  sscd: {type: onnx, modell: sscd}\nrules:\n"
+        "  - id: copies\n    detector: duplicate\n    threshold: 1.7\n    verdict: reject\n"
+        "limits:\n  frames: 99\n"
+    )
+    ran = run("policy", "check", "bad.yaml")
+    assert ran.code == 2
+    assert "bad.yaml: 5 problems" in ran.err
+    for line, words in ((3, "`model`"), (6, "`duplicates`"), (7, "1.7"), (8, "reject"), (10, "99")):
+        assert any(f"line {line}," in one and words in one for one in ran.err.splitlines()), words
+
+
+def test_the_printed_schema_accepts_the_ready_policies_and_refuses_a_wrong_one(run: Run) -> None:
+    import yaml
+
+    schema = json.loads(run("policy", "schema").out)
+    validator = jsonschema.Draft202012Validator(schema)
+    for path in ready_policies().values():
+        validator.validate(yaml.safe_load(path.read_text()))
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({"version": 1, "embedders": {}, "rules": []})
+
+
+def test_every_key_of_the_schema_is_described(run: Run) -> None:
+    schema = json.loads(run("policy", "schema").out)
+    parts = [schema, *schema["$defs"].values()]
+    missing = [
+        name for part in parts for name, field in part.get("properties", {}).items() if not field.get("description")
+    ]
+    assert missing == []
+
+
+# references
+
+
+def test_references_are_added_listed_and_removed(run: Run, policy_file: Path, uploads: Path) -> None:
+    assert "banned: 3 added, 0 already there" in run("references", "add", "banned", uploads).out
+    assert "3 " in next(line for line in run("references", "list").out.splitlines() if "banned" in line)
+    assert "first.png" not in run("references", "list", "banned").out
+    assert "banned: 1 removed" in run("references", "remove", "banned", "1").out
+    assert "banned: 2 removed" in run("references", "remove", "banned", "--all").out
+    assert run("references", "list", "banned").code == 2
+
+
+def test_names_are_labels_only_when_asked_for(run: Run, policy_file: Path, uploads: Path) -> None:
+    run("references", "add", "banned", uploads, "--names")
+    assert "first.png" in run("references", "list", "banned").out
+
+
+def test_references_that_cannot_be_read_are_told_with_exit_code_5(run: Run, policy_file: Path) -> None:
+    Path("torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    ran = run("references", "add", "banned", "torn.png")
+    assert ran.code == 5
+    assert "not added: torn.png" in ran.out
+
+
+def test_removing_needs_entries_or_all(run: Run, policy_file: Path, uploads: Path) -> None:
+    run("references", "add", "banned", uploads)
+    assert run("references", "remove", "banned").code == 2
+    assert run("references", "remove", "banned", "99").code == 2
+    assert run("references", "remove", "banned", "1", "--all").code == 2
+
+
+# search and compare
+
+
+def test_search_shows_the_closest_stored_pictures_and_stores_nothing(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    run("scan", uploads)
+    query = picture(Path("query.png"), ("#ee0000", "green", "blue", "white"))
+    rows = json.loads(run("search", query, "--top", "2", "--json").out)
+    assert {Path(row["path"]).name for row in rows} == {"first.png", "larger.png"}
+    assert rows[0]["score"] >= rows[1]["score"] > 0.95
+    assert "query.png" not in run("search", query).out
+
+
+def test_search_by_text_uses_a_model_that_knows_text(run: Run, policy_file: Path) -> None:
+    picture(Path("in/red.png"), ("red",) * 4)
+    picture(Path("in/blue.png"), ("blue",) * 4)
+    run("scan", "in")
+    rows = json.loads(run("search", "--text", "red", "--json").out)
+    assert [Path(row["path"]).name for row in rows] == ["red.png", "blue.png"]
+
+
+def test_search_by_text_with_a_model_of_pictures_only_is_refused(run: Run) -> None:
+    ran = run("search", "--text", "a shoe", "--policy", "offline")
+    assert ran.code == 3
+    assert "CLIP" in ran.err
+
+
+def test_search_in_an_empty_store_says_so(run: Run, policy_file: Path, uploads: Path) -> None:
+    ran = run("search", uploads / "first.png")
+    assert ran.code == 2
+    assert "holds no picture" in ran.err
+
+
+def test_search_needs_a_picture_or_a_text(run: Run, policy_file: Path) -> None:
+    assert run("search").code == 2
+
+
+def test_compare_shows_every_rung(run: Run, policy_file: Path, uploads: Path) -> None:
+    ran = run("compare", uploads / "first.png", uploads / "larger.png")
+    assert ran.code == 0
+    for words in ("bytes differ", "pixels differ", "asked by copies, banned", "edited copy"):
+        assert words in ran.out
+
+
+def test_compare_of_different_pictures_says_so(run: Run, policy_file: Path, uploads: Path) -> None:
+    other = picture(Path("other.png"), ("black", "yellow", "black", "yellow"))
+    document = json.loads(run("compare", uploads / "first.png", other, "--json").out)
+    assert document["kind"] is None
+
+
+def test_compare_goes_on_without_a_model_that_cannot_be_had(run: Run, uploads: Path) -> None:
+    ran = run("compare", uploads / "first.png", uploads / "first.png", "--policy", "default")
+    assert ran.code == 0
+    assert "clip was not tried" in ran.out
+    assert "Strongest that holds: copy." in ran.out
+
+
+def test_compare_of_a_broken_picture_exits_with_5(run: Run, policy_file: Path, uploads: Path) -> None:
+    Path("torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    ran = run("compare", "torn.png", uploads / "first.png")
+    assert ran.code == 5
+    assert "torn.png" in ran.err
+
+
+# models, plugins, doctor, demo
+
+
+def test_models_list_tells_what_is_here(run: Run) -> None:
+    ran = run("models", "list", "--policy", "catalog")
+    assert "here: sscd@" in ran.out
+    assert "not on this machine" in " ".join(ran.out.split())
+
+
+def test_models_verify_embeds_with_the_real_weights(run: Run) -> None:
+    ran = run("models", "verify", "--policy", "offline")
+    assert ran.code == 0
+    assert "embeds to 512 dimensions" in ran.out
+
+
+def test_models_pull_leaves_what_is_here(run: Run) -> None:
+    assert "already here" in run("models", "pull", "--policy", "offline").out
+
+
+def test_models_pull_tells_why_it_cannot_download(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> Path:
+        raise ModelError("cannot download `sentence-transformers/clip-ViT-B-32`: no route", hint="hub")
+
+    monkeypatch.setattr("moderator.embedders.clip.ClipEmbedder.pull", refused)
+    ran = run("models", "pull", "--policy", "default")
+    assert ran.code == 3
+    assert "cannot download" in ran.err
+
+
+def test_an_unknown_embedder_is_a_users_mistake(run: Run) -> None:
+    assert run("models", "verify", "clap", "--policy", "catalog").code == 2
+
+
+def test_plugins_lists_what_each_adds(run: Run) -> None:
+    ran = run("plugins")
+    assert ran.code == 0
+    for name in ("duplicates", "prohibited", "lookalike", "clip", "onnx", "sqlite", "json", "terminal"):
+        assert name in ran.out
+
+
+def test_doctor_is_content_with_the_offline_policy(run: Run) -> None:
+    ran = run("doctor", "--policy", "offline")
+    assert ran.code == 0, ran.out
+    assert "a worker decodes pictures" in ran.out
+    assert "integrity ok" in ran.out
+
+
+def test_doctor_tells_what_the_default_policy_lacks(run: Run) -> None:
+    ran = run("doctor", "--policy", "default", "--quiet")
+    assert ran.code == 3
+    assert "missing model clip" in ran.out
+
+
+def test_the_demonstration_finds_all_that_it_says(run: Run) -> None:
+    ran = run("demo")
+    assert ran.code == 0
+    assert "14 found = 13 judged + 1 rejected + 0 skipped   1 to block, 7 to review" in ran.out
+    assert "hubble" not in ran.out

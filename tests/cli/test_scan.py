@@ -1,0 +1,199 @@
+"""`moderator scan`: exit codes, formats, outputs, sources."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.scanning import picture
+
+
+def test_it_reports_to_the_terminal_and_exits_with_0_below_fail_on(run: Run, policy_file: Path, uploads: Path) -> None:
+    ran = run("scan", uploads)
+    assert ran.code == 0
+    assert "copies: 1 finding in 1 picture" in ran.out
+    assert "3 found = 3 judged + 0 rejected + 0 skipped" in ran.out
+
+
+def test_it_exits_with_1_for_findings_at_fail_on(run: Run, policy_file: Path, uploads: Path) -> None:
+    assert run("scan", uploads, "--fail-on", "review").code == 1
+
+
+def test_it_exits_with_1_for_a_prohibited_picture(run: Run, policy_file: Path, uploads: Path) -> None:
+    assert run("references", "add", "banned", uploads / "first.png").code == 0
+    ran = run("scan", uploads / "larger.png")
+    assert ran.code == 1
+    assert "banned pictures, entry #1" in ran.out
+    assert "first.png" not in ran.out.partition("banned:")[2].partition("alike:")[0]
+
+
+def test_it_exits_with_2_for_a_source_that_is_not_there(run: Run, policy_file: Path) -> None:
+    ran = run("scan", "nowhere")
+    assert (ran.code, ran.out) == (2, "")
+    assert "error: no such file or folder: nowhere" in ran.err
+
+
+def test_it_exits_with_3_and_names_the_way_out_when_weights_are_missing(run: Run, uploads: Path) -> None:
+    ran = run("scan", uploads)
+    assert ran.code == 3
+    for words in ("clip-ViT-B-32", "hub", "moderator models pull", "--policy offline"):
+        assert words in ran.err
+
+
+def test_it_exits_with_4_for_a_bug_without_a_traceback(
+    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moderator.scan.walk", lambda *_, **__: 1 / 0)
+    ran = run("scan", uploads)
+    assert ran.code == 4
+    assert "a bug in moderator: ZeroDivisionError" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_it_exits_with_5_when_a_picture_could_not_be_judged(run: Run, policy_file: Path, uploads: Path) -> None:
+    (uploads / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    ran = run("scan", uploads)
+    assert ran.code == 5
+    assert "Not judged: 1 undecodable" in ran.out
+
+
+def test_it_exits_with_130_when_interrupted_and_says_that_nothing_is_lost(
+    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("moderator.scan.walk", interrupted)
+    ran = run("scan", uploads)
+    assert ran.code == 130
+    assert "what was finished is kept" in ran.err
+
+
+def test_json_goes_to_standard_output_alone(run: Run, policy_file: Path, uploads: Path) -> None:
+    document = json.loads(run("scan", uploads, "--format", "json").out)
+    assert document["counts"]["found"] == 3
+    assert document["policy"] == "policy.yaml"
+
+
+def test_a_report_file_is_written_for_its_owner_only(run: Run, policy_file: Path, uploads: Path) -> None:
+    ran = run("scan", uploads, "--format", "json", "--output", "report.json")
+    assert json.loads(Path("report.json").read_text())["schema_version"] == 1
+    assert stat.S_IMODE(Path("report.json").stat().st_mode) == 0o600
+    assert ran.out == ""
+    assert "the report is in report.json" in ran.err
+    assert not list(Path().glob(".report*"))
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_scan(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    ran = run("scan", uploads, "--output", "no/such/report.json")
+    assert ran.code == 3
+    assert "there is no folder no/such" in ran.err
+    assert not Path("moderator.db").exists()
+
+
+def test_an_unknown_format_names_those_that_are_known(run: Run, policy_file: Path, uploads: Path) -> None:
+    ran = run("scan", uploads, "--format", "xml")
+    assert ran.code == 2
+    assert "json, terminal" in ran.err
+
+
+def test_a_list_is_read_from_standard_input(
+    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = f"{uploads / 'first.png'}\n{uploads / 'larger.png'}\n".encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    assert "2 found = 2 judged" in run("scan", "-").out
+
+
+def test_metadata_joins_the_pictures(run: Run, policy_file: Path, uploads: Path) -> None:
+    Path("table.csv").write_text("path,sku\n" + "".join(f"{path},7\n" for path in uploads.iterdir()))
+    assert "alike: 2 findings" in run("scan", uploads).out
+    assert "alike: nothing found" in run("scan", uploads, "--metadata", "table.csv").out
+
+
+def test_the_store_stands_beside_the_policy_unless_another_is_named(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    run("scan", uploads)
+    assert stat.S_IMODE(Path("moderator.db").stat().st_mode) == 0o600
+    run("scan", uploads, "--store", "sqlite:///other.db")
+    assert Path("other.db").exists()
+
+
+def test_a_ready_policy_keeps_its_store_in_the_data_folder(run: Run, tmp_path: Path) -> None:
+    assert f"store: sqlite:///{tmp_path}/data/moderator/moderator.db" in run("policy", "check", "offline").out
+
+
+def test_an_unknown_store_scheme_names_those_that_are_known(run: Run, policy_file: Path, uploads: Path) -> None:
+    ran = run("scan", uploads, "--store", "redis://here")
+    assert ran.code == 2
+    assert "sqlite://" in ran.err
+
+
+def test_a_read_only_folder_for_the_store_is_told(run: Run, policy_file: Path, uploads: Path) -> None:
+    ran = run("scan", uploads, "--store", "sqlite:////proc/moderator.db")
+    assert ran.code == 3
+    assert "cannot open the store" in ran.err
+
+
+def test_hostile_names_reach_the_terminal_without_their_control_characters(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    picture(uploads / "\x1b[31m[red]\u202egnp.png", size=48)
+    ran = run("scan", uploads)
+    assert "\x1b" not in ran.out
+    assert "\\x1b[31m[red]\\u202egnp.png" in ran.out
+
+
+def test_sscd_tells_real_edits_from_other_pictures(run: Run, photographs: Path) -> None:
+    from PIL import Image, ImageOps
+
+    edited = Path("edited")
+    edited.mkdir()
+    with Image.open(photographs / "coffee.png") as opened:
+        ImageOps.mirror(opened.convert("RGB")).save(edited / "mirrored.jpg")
+    with Image.open(photographs / "chelsea.png") as opened:
+        opened.convert("RGB").crop((60, 40, 400, 270)).save(edited / "cropped.jpg")
+    document = json.loads(run("scan", photographs, edited, "--policy", "offline", "--format", "json").out)
+    pairs = {
+        frozenset((Path(one["image"]).name, Path(one["match"]["path"]).name)): one["kind"]
+        for one in document["findings"]
+    }
+    assert pairs == {
+        frozenset({"mirrored.jpg", "coffee.png"}): "copy",
+        frozenset({"cropped.jpg", "chelsea.png"}): "edited_copy",
+    }
+
+
+def test_a_real_clip_judges_pictures_and_is_not_loaded_for_a_second_scan(
+    run: Run, tiny_clip: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = f"""
+version: 1
+embedders: {{clip: {{model: {tiny_clip}}}}}
+rules: [{{id: copies, detector: duplicates, threshold: 0.999}}]
+"""
+    Path("clip.yaml").write_text(document)
+    first = json.loads(run("scan", uploads, "--policy", "clip.yaml", "--format", "json").out)
+    assert first["counts"]["embedded"] == 3
+    monkeypatch.setattr("moderator.embedders.clip.ClipEmbedder._loaded", property(lambda _: 1 / 0))
+    second = json.loads(run("scan", uploads, "--policy", "clip.yaml", "--format", "json").out)
+    assert second["counts"] == {**first["counts"], "embedded": 0, "unchanged": 3}
+    assert second["findings"] == first["findings"]
+
+
+def test_what_clip_alone_finds_is_never_called_a_copy(run: Run, tiny_clip: Path, uploads: Path) -> None:
+    Path("clip.yaml").write_text(
+        f"version: 1\nembedders: {{clip: {{model: {tiny_clip}}}}}\n"
+        "rules: [{id: copies, detector: duplicates, threshold: -1}]\n"
+    )
+    document = json.loads(run("scan", uploads, "--policy", "clip.yaml", "--format", "json").out)
+    assert {one["kind"] for one in document["findings"]} == {"lookalike"}
+    assert all("proves no copy" in one["reason"] for one in document["findings"])

@@ -1,0 +1,318 @@
+"""Whole scans in process: real files, real decoding, a real SQLite store, a fake embedder."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from moderator import Detector, Finding, Search, hookimpl
+from moderator.contracts import Progress
+from moderator.errors import ArgumentError, InputError
+from moderator.models import Decision, Image, Kind, Reference, Report, Verdict
+from moderator.policy import Policy, ReferenceSet
+from moderator.scan import Pictures, scan
+from moderator.testing import FakeEmbedder
+from tests.scanning import fake_policy, fake_registry, picture
+
+WARM = ("red", "green", "blue", "grey")
+"""Colours alike to the default ones of `picture`, and no copy."""
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Policy:
+    return fake_policy(tmp_path)
+
+
+@pytest.fixture
+def uploads(tmp_path: Path) -> Path:
+    """Two copies of one picture, another that is alike, a text, and a picture that is broken."""
+    folder = tmp_path / "uploads"
+    picture(folder / "first.png")
+    picture(folder / "larger.png", size=64)
+    picture(folder / "alike.png", WARM)
+    (folder / "notes.txt").write_text("nothing to see")
+    (folder / "broken.png").write_bytes((folder / "first.png").read_bytes()[:60])
+    return folder
+
+
+def judge(policy: Policy, *sources: Path | str, **metadata: dict[str, str]) -> Report:
+    pictures = Pictures([str(source) for source in sources], metadata=metadata)
+    return scan(policy, pictures, registry=fake_registry())
+
+
+def named(report: Report, rule: str) -> list[tuple[str, str]]:
+    """The names of a rule's pictures and what they match."""
+    return [
+        (Path(one.image.path).name, Path(one.match.path).name if isinstance(one.match, Image) else str(one.match))
+        for one in report.findings
+        if one.rule == rule
+    ]
+
+
+def test_every_file_found_is_judged_rejected_or_skipped(policy: Policy, uploads: Path) -> None:
+    report = judge(policy, uploads)
+    assert (report.found, report.judged) == (5, 3)
+    assert [(Path(one.path).name, one.code) for one in report.rejected] == [("broken.png", "undecodable")]
+    assert [(Path(one.path).name, one.code) for one in report.skipped] == [("notes.txt", "not_an_image")]
+
+
+def test_a_copy_is_told_by_duplicates_and_an_alike_picture_by_lookalike(policy: Policy, uploads: Path) -> None:
+    report = judge(policy, uploads)
+    assert named(report, "copies") == [("first.png", "larger.png")]
+    assert {frozenset(pair) for pair in named(report, "alike")} == {
+        frozenset({"alike.png", "first.png"}),
+        frozenset({"alike.png", "larger.png"}),
+    }
+
+
+def test_a_second_scan_of_an_unchanged_folder_embeds_and_reads_nothing(policy: Policy, uploads: Path) -> None:
+    first = judge(policy, uploads)
+    before = FakeEmbedder.embedded
+    second = judge(policy, uploads)
+    assert FakeEmbedder.embedded == before
+    # The text was never a picture, so nothing of it is kept; the broken picture is known by its bytes.
+    assert (second.embedded, second.unchanged) == (0, 4)
+    assert [finding.reason for finding in second.findings] == [finding.reason for finding in first.findings]
+    assert second.rejected == first.rejected
+
+
+def test_a_changed_file_is_read_again(policy: Policy, uploads: Path) -> None:
+    judge(policy, uploads)
+    picture(uploads / "first.png", ("black", "black", "black", "yellow"))
+    report = judge(policy, uploads)
+    assert report.embedded == 1
+    assert named(report, "copies") == []
+
+
+def test_a_known_content_at_a_new_path_is_not_embedded_again(policy: Policy, uploads: Path) -> None:
+    judge(policy, uploads)
+    (uploads / "moved.png").write_bytes((uploads / "alike.png").read_bytes())
+    report = judge(policy, uploads)
+    assert report.embedded == 0
+    assert ("moved.png", "alike.png") in named(report, "copies")
+    assert report.findings[-1].image.metadata == {}
+
+
+def test_identical_files_are_told_as_identical_bytes(policy: Policy, tmp_path: Path) -> None:
+    one = picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").write_bytes(one.read_bytes())
+    (finding,) = [found for found in judge(policy, tmp_path / "in").findings if found.rule == "copies"]
+    assert (finding.kind, finding.reason) == (Kind.COPY, "identical bytes")
+
+
+def test_a_copy_of_a_picture_stored_by_an_earlier_scan_is_found(policy: Policy, uploads: Path, tmp_path: Path) -> None:
+    judge(policy, uploads)
+    late = picture(tmp_path / "later" / "late.png", size=128)
+    report = judge(policy, late.parent)
+    assert ("late.png", "larger.png") in named(report, "copies")
+    assert all(Path(finding.image.path).name == "late.png" for finding in report.findings)
+
+
+def test_pictures_whose_files_are_gone_are_forgotten(policy: Policy, uploads: Path) -> None:
+    judge(policy, uploads)
+    (uploads / "larger.png").unlink()
+    report = judge(policy, uploads)
+    assert named(report, "copies") == []
+    assert any("forgotten" in note for note in report.notes)
+
+
+def test_a_file_that_became_unreadable_is_rejected_and_no_longer_matched(policy: Policy, uploads: Path) -> None:
+    judge(policy, uploads)
+    (uploads / "larger.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    report = judge(policy, uploads)
+    assert "larger.png" in {Path(one.path).name for one in report.rejected}
+    assert named(report, "copies") == []
+
+
+def test_pictures_of_one_sku_are_no_lookalikes(policy: Policy, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    front, back = picture(folder / "front.png"), picture(folder / "back.png", WARM)
+    assert named(judge(policy, folder), "alike")
+    skus = {str(front): {"sku": "17"}, str(back): {"sku": "17"}}
+    assert named(judge(policy, folder, **skus), "alike") == []
+
+
+def test_metadata_from_a_manifest_reaches_the_findings(policy: Policy, tmp_path: Path) -> None:
+    picture(tmp_path / "shop" / "a.png")
+    picture(tmp_path / "shop" / "b.png", size=64)
+    (tmp_path / "shop" / "table.csv").write_text("path,sku\na.png,1\nb.png,2\n")
+    report = judge(policy, tmp_path / "shop" / "table.csv")
+    assert report.findings[0].image.metadata == {"sku": "1"}
+
+
+def test_a_named_file_that_is_no_picture_is_rejected_not_skipped(policy: Policy, uploads: Path) -> None:
+    report = judge(policy, uploads / "notes.txt")
+    assert [one.code for one in report.rejected] == ["not_an_image"]
+    assert report.exit_code(Verdict.BLOCK) == 5
+
+
+def test_listed_paths_that_are_missing_are_rejected(policy: Policy, uploads: Path) -> None:
+    wanted = Pictures(["-"], listed=[f"{uploads / 'first.png'}\n", f"{uploads / 'gone.png'}\n"])
+    report = scan(policy, wanted, registry=fake_registry())
+    assert (report.judged, [one.code for one in report.rejected]) == (1, ["missing"])
+
+
+def test_a_source_that_is_not_there_ends_the_scan_before_anything_is_stored(policy: Policy, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="nowhere"):
+        judge(policy, tmp_path / "nowhere")
+    assert not (tmp_path / "store.db").exists()
+
+
+# Reference sets
+
+
+def with_folder(policy: Policy, folder: Path) -> Policy:
+    return policy.model_copy(update={"reference_sets": {"banned": ReferenceSet(folder=folder, severity="critical")}})
+
+
+def test_a_prohibited_picture_is_told_by_set_and_entry_and_never_by_name(policy: Policy, tmp_path: Path) -> None:
+    picture(tmp_path / "banned" / "secret-name.png")
+    upload = picture(tmp_path / "uploads" / "upload.png", size=64)
+    report = judge(with_folder(policy, tmp_path / "banned"), upload)
+    (finding,) = [one for one in report.findings if one.rule == "banned"]
+    assert isinstance(finding.match, Reference)
+    assert (finding.match.set, finding.match.severity) == ("banned", "critical")
+    assert "secret-name" not in repr(report)
+    assert report.exit_code(Verdict.BLOCK) == 1
+
+
+def test_a_reference_that_left_its_folder_no_longer_matches(policy: Policy, tmp_path: Path) -> None:
+    reference = picture(tmp_path / "banned" / "one.png")
+    picture(tmp_path / "banned" / "other.png", ("black",) * 4)
+    upload = picture(tmp_path / "uploads" / "upload.png", size=64)
+    mirrored = with_folder(policy, tmp_path / "banned")
+    assert named(judge(mirrored, upload), "banned")
+    reference.unlink()
+    assert named(judge(mirrored, upload), "banned") == []
+
+
+def test_a_reference_folder_that_is_missing_ends_the_scan(policy: Policy, uploads: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="banned"):
+        judge(with_folder(policy, tmp_path / "nowhere"), uploads)
+
+
+def test_a_reference_that_cannot_be_read_is_noted_and_the_scan_is_not_clean(policy: Policy, tmp_path: Path) -> None:
+    (tmp_path / "banned").mkdir()
+    (tmp_path / "banned" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    report = judge(with_folder(policy, tmp_path / "banned"), picture(tmp_path / "in" / "a.png"))
+    assert report.unread_references == 1
+    assert report.exit_code(Verdict.BLOCK) == 5
+    assert any("banned" in note and "torn" not in note for note in report.notes)
+
+
+def test_a_reference_folder_may_be_scanned_as_well(policy: Policy, tmp_path: Path) -> None:
+    picture(tmp_path / "banned" / "one.png")
+    report = judge(with_folder(policy, tmp_path / "banned"), tmp_path / "banned")
+    (finding,) = report.findings
+    assert (finding.rule, finding.kind, finding.reason) == (
+        "banned",
+        Kind.COPY,
+        "copy of a reference: identical bytes",
+    )
+
+
+def test_without_references_the_report_says_that_nothing_could_match(policy: Policy, uploads: Path) -> None:
+    assert any("no references" in note for note in judge(policy, uploads).notes)
+
+
+# Reviewers, plugins, progress
+
+
+def test_a_pair_that_a_reviewer_allowed_is_left_out_and_counted(
+    policy: Policy, uploads: Path, tmp_path: Path
+) -> None:
+    report = judge(policy, uploads)
+    (copy,) = [one for one in report.findings if one.rule == "copies"]
+    assert isinstance(copy.match, Image)
+    word = Decision(copy.match.sha256, copy.image.sha256, Verdict.ALLOW, "ours", "ann")
+    with sqlite3.connect(tmp_path / "store.db") as store:  # there is no command for it yet
+        store.execute(
+            "INSERT INTO decisions (sha256, match_sha256, verdict, reason, owner, created) VALUES (?, ?, ?, ?, ?, '')",
+            (bytes.fromhex(word.sha256), bytes.fromhex(word.match_sha256), word.verdict, word.reason, word.owner),
+        )
+    again = judge(policy, uploads)
+    assert named(again, "copies") == []
+    assert any("1 finding(s) that a reviewer has allowed" in note for note in again.notes)
+
+
+class Broken(Detector):
+    name = "broken"
+
+    def detect(self, search: Search) -> Iterable[Finding]:
+        raise ZeroDivisionError("no luck")
+
+
+class Wrong(Detector):
+    name = "wrong"
+
+    def detect(self, search: Search) -> Iterable[Finding]:
+        return ["a finding"]  # type: ignore[list-item]
+
+
+class Bad:
+    @hookimpl
+    def register_detectors(self) -> Iterable[type[Detector]]:
+        return [Broken, Wrong]
+
+
+class Watcher:
+    def __init__(self) -> None:
+        self.seen: list[Report] = []
+
+    @hookimpl
+    def scan_finished(self, report: Report) -> None:
+        self.seen.append(report)
+        raise RuntimeError("watched too closely")
+
+
+@pytest.mark.parametrize(("detector", "says"), [("broken", "ZeroDivisionError: no luck"), ("wrong", "TypeError")])
+def test_a_rule_whose_plugin_fails_is_named_and_the_others_answer(
+    detector: str, says: str, uploads: Path, tmp_path: Path
+) -> None:
+    registry = fake_registry(Bad())
+    document = fake_policy(tmp_path).model_dump(mode="json")
+    document["rules"].append({"id": "mine", "detector": detector, "threshold": 0.5})
+    report = scan(Policy.model_validate(document), [str(uploads)], registry=registry)
+    (fault,) = report.faults
+    assert (fault.where, fault.version) == ("rule mine", "9")
+    assert says in fault.message
+    assert named(report, "copies")
+    assert report.exit_code(Verdict.BLOCK) == 2
+
+
+def test_a_plugin_hears_of_a_finished_scan_and_its_failure_is_a_fault(policy: Policy, uploads: Path) -> None:
+    watcher = Watcher()
+    report = scan(policy, [str(uploads)], registry=fake_registry(watcher))
+    assert watcher.seen[0].judged == 3
+    assert [fault.where for fault in report.faults] == ["scan_finished"]
+
+
+class Told(Progress):
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int | None]] = []
+
+    def stage(self, name: str, total: int | None):  # type: ignore[no-untyped-def]
+        self.stages.append((name, total))
+        return super().stage(name, total)
+
+
+def test_progress_tells_how_many_files_are_to_be_read(policy: Policy, uploads: Path) -> None:
+    told = Told()
+    scan(policy, [str(uploads)], registry=fake_registry(), progress=told)
+    assert ("Reading and embedding", 5) in told.stages
+
+
+def test_names_that_are_no_utf_8_are_judged_and_printable(policy: Policy, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    picture(folder / "a.png")
+    (folder / "a.png").rename(folder / os.fsdecode(b"\xff.png"))
+    picture(folder / "b.png", size=64)
+    for _ in range(2):
+        report = judge(policy, folder)
+        assert report.judged == 2
+        (found,) = [one for one in report.findings if one.rule == "copies"]
+        assert found.image.path.endswith("\\xff.png")
