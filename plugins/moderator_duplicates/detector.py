@@ -42,8 +42,8 @@ class Duplicates(Detector):
         group = Group(hashlib.sha256(best.sha256.encode()).hexdigest()[:12], len(pictures), smallest)
         for content, image in pictures:
             if image.scanned and image != best:
-                evidence = SAME_BYTES if content == keeper else links[keeper][content].evidence
-                yield self.finding(image, best, evidence, self._reason(evidence, group), group)
+                match = Match(keeper, keeper, SAME_BYTES) if content == keeper else links[keeper][content]
+                yield self.finding(image, best, match.evidence, self._reason(match, group), group)
 
     def _across(self, search: Search, links: Links, keepers: Mapping[int, int]) -> Iterator[Finding]:
         """Yields the matches between pictures of different groups, so that no link is lost in the grouping."""
@@ -54,11 +54,11 @@ class Duplicates(Detector):
                 if first not in subjects or told or keepers[first] == keepers[second]:
                     continue
                 image, other = search.images(first)[0], _kept(search.images(second))
-                reason = f"{self._reason(match.evidence)}; the two stand in different groups"
+                reason = f"{self._reason(match)}; the two stand in different groups"
                 yield self.finding(image, other, match.evidence, reason)
 
-    def _reason(self, evidence: tuple[Evidence, ...], group: Group | None = None) -> str:
-        strongest = next((rung for rung in evidence if rung.holds), evidence[-1])
+    def _reason(self, match: Match, group: Group | None = None) -> str:
+        strongest = match.strongest
         words = strongest.words
         if strongest.kind is Kind.LOOKALIKE:
             words += f"; {strongest.signal} tells what a picture shows, so this alone proves no copy: look at both"

@@ -6,7 +6,7 @@ is a path that holds a content; two images with one content are identical copies
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -139,6 +139,11 @@ class Evidence:
         return f"{self.score:.3f} by {self.signal}, {self.threshold:.2f} asked"
 
 
+def strongest(evidence: Sequence[Evidence]) -> Evidence:
+    """Returns the first rung that holds, which names the match; the last one tried where none does."""
+    return next((rung for rung in evidence if rung.holds), evidence[-1])
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """Two contents and every rung tried on them, strongest first; at least one rung holds."""
@@ -149,7 +154,7 @@ class Match:
 
     @property
     def strongest(self) -> Evidence:
-        return next((rung for rung in self.evidence if rung.holds), self.evidence[-1])
+        return strongest(self.evidence)
 
     @property
     def kind(self) -> Kind:
@@ -186,7 +191,7 @@ class Finding:
 
     @property
     def strongest(self) -> Evidence:
-        return next((rung for rung in self.evidence if rung.holds), self.evidence[-1])
+        return strongest(self.evidence)
 
     @property
     def kind(self) -> Kind:

@@ -33,17 +33,9 @@ def compare(
 def _write(found: Comparison) -> None:
     import json
 
-    rungs = [
-        {
-            "signal": rung.signal,
-            "kind": rung.kind.value,
-            "score": None if rung.score is None else round(rung.score, 6),
-            "threshold": round(rung.threshold, 6),
-            "holds": rung.holds,
-            "note": rung.note,
-        }
-        for rung in found.evidence
-    ]
+    from moderator.reports.json import rung_document
+
+    rungs = [rung_document(rung) for rung in found.evidence]
     document = {"kind": found.kind.value if found.kind else None, "evidence": rungs, "missing": dict(found.missing)}
     output.show(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 

@@ -65,18 +65,20 @@ def _finding(finding: Finding) -> Mapping[str, Any]:
         "score": _score(strongest),
         "threshold": round(strongest.threshold, 6),
         "reason": finding.reason,
-        "evidence": [
-            {
-                "signal": rung.signal,
-                "kind": rung.kind.value,
-                "score": _score(rung),
-                "threshold": round(rung.threshold, 6),
-                "holds": rung.holds,
-                "note": rung.note,
-            }
-            for rung in finding.evidence
-        ],
+        "evidence": [rung_document(rung) for rung in finding.evidence],
         "group": {"id": group.id, "size": group.size, "smallest": round(group.smallest, 6)} if group else None,
+    }
+
+
+def rung_document(rung: Evidence) -> Mapping[str, Any]:
+    """Returns one rung of evidence as plain values."""
+    return {
+        "signal": rung.signal,
+        "kind": rung.kind.value,
+        "score": _score(rung),
+        "threshold": round(rung.threshold, 6),
+        "holds": rung.holds,
+        "note": rung.note,
     }
 
 

@@ -1,0 +1,39 @@
+"""The extension points: `Detector`, `Embedder`, `Store`, `Reporter`, and what they are handed.
+
+A plugin subclasses one of these and returns the class from the hook of `moderator.hookspecs`.
+"""
+
+from moderator.contracts.detector import Detector, Options, Search
+from moderator.contracts.embedder import Embedder
+from moderator.contracts.reporter import Progress, Reporter
+from moderator.contracts.store import (
+    Entry,
+    Fingerprint,
+    Found,
+    HashBlock,
+    Known,
+    Role,
+    Scope,
+    Store,
+    VectorBlock,
+    Vectors,
+)
+
+__all__ = [
+    "Detector",
+    "Embedder",
+    "Entry",
+    "Fingerprint",
+    "Found",
+    "HashBlock",
+    "Known",
+    "Options",
+    "Progress",
+    "Reporter",
+    "Role",
+    "Scope",
+    "Search",
+    "Store",
+    "VectorBlock",
+    "Vectors",
+]

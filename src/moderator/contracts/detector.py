@@ -1,0 +1,94 @@
+"""`Detector`, and the `Search` that it asks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from moderator.models import Evidence, Finding, Group, Image, Match, Reference
+
+if TYPE_CHECKING:
+    from moderator.policy import Rule
+    from moderator.vectors import Matrix
+
+
+class Options(BaseModel):
+    """Base of a plugin's own options; unknown ones are refused with the policy's line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Search(ABC):
+    """What a detector may ask: read-only, batched, and free of connections and SQL.
+
+    Contents are store ids of distinct bytes. Every `Match` carries all rungs tried, strongest first.
+    """
+
+    @property
+    @abstractmethod
+    def subjects(self) -> Sequence[int]:
+        """The contents of this scan, in the order of their first path."""
+
+    @abstractmethod
+    def images(self, content: int) -> Sequence[Image]:
+        """All images with this content: those of this scan first, then by path."""
+
+    @abstractmethod
+    def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
+        """Pairs of distinct contents, one of this scan at least, that agree by a hash or whose cosine
+        similarity is at or above `threshold`. `content` is always of this scan."""
+
+    @abstractmethod
+    def alike(self, embedder: str, threshold: float, top: int, item: Callable[[int, int], bool]) -> Iterable[Match]:
+        """Pairs like those of `copies`, by embedding alone: for each content of this scan the `top` closest
+        that are no copies of it by any rung of the ladder (hashes, and every `duplicates` rule). Pairs for
+        which `item` is true are one item to the detector; they are left out and not counted."""
+
+    @abstractmethod
+    def prohibited(
+        self, embedder: str, threshold: float, sets: Sequence[str]
+    ) -> Iterable[tuple[Match, Sequence[Reference]]]:
+        """Contents of this scan against the references of `sets` (none named: all), each match with the
+        reference entries that hold its `other` content. `sets` may not hold anything yet; that is noted."""
+
+    @abstractmethod
+    def similarity(self, embedder: str, contents: Sequence[int]) -> Matrix:
+        """Cosine similarity of each two of `contents`, float32 `[n, n]`; 1 where a hash says they are copies."""
+
+    @abstractmethod
+    def note(self, text: str) -> None:
+        """Says something in the report that is no finding: a limit reached, a rung that could not be tried."""
+
+
+class Detector(ABC):
+    """Turns matches into findings. One instance serves one rule of one scan."""
+
+    name: ClassVar[str]
+    """What a rule calls it."""
+    summary: ClassVar[str] = ""
+    """One line for `moderator plugins`."""
+    options_model: ClassVar[type[BaseModel]] = Options
+    """The type of the rule's `options`."""
+
+    def __init__(self, rule: Rule, embedder: str) -> None:
+        self.rule = rule
+        self.embedder = embedder
+        self.options: Any = self.options_model.model_validate(dict(rule.options))
+
+    @abstractmethod
+    def detect(self, search: Search) -> Iterable[Finding]:
+        """Yields the findings of this rule; make them with `finding`."""
+
+    def finding(
+        self,
+        image: Image,
+        match: Image | Reference,
+        evidence: tuple[Evidence, ...],
+        reason: str,
+        group: Group | None = None,
+    ) -> Finding:
+        """Returns a finding of this rule, with the rule's verdict."""
+        return Finding(self.rule.id, self.name, self.rule.verdict, image, match, evidence, reason, group)

@@ -1,0 +1,204 @@
+"""`Store`, and the records that go into one and come out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from moderator.models import Decision, Image, ModelId, Reference, Report
+
+if TYPE_CHECKING:
+    from moderator.vectors import Ids, Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What is known of a content without a model.
+
+    Attributes:
+        sha256: SHA-256 of the file's bytes, 32 bytes.
+        pixels: SHA-256 of the upright RGB pixels and their size, 32 bytes.
+        pdq: eight PDQ hashes of 32 bytes, one an orientation, the picture's own first; empty when not computed.
+        pdq_quality: PDQ's quality in [0, 100]; flat pictures are near 0.
+    """
+
+    sha256: bytes
+    size: int
+    format: str
+    width: int
+    height: int
+    frames: int
+    pixels: bytes = b""
+    pdq: bytes = b""
+    pdq_quality: int = 0
+    state: Literal["judged", "rejected"] = "judged"
+    code: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A regular file that was found: its name as given, its absolute path, and what tells it has changed."""
+
+    name: str
+    path: str
+    size: int
+    mtime_ns: int
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store knows of a path: unchanged size and mtime mean unchanged content."""
+
+    content: int
+    size: int
+    mtime_ns: int
+    intake: str
+    state: str
+    code: str
+    reason: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """The vectors of one content under one model, one row a view.
+
+    Attributes:
+        views: what each row shows: `whole`, `on black`, `frame 7`.
+        matrix: float32 `[len(views), dimension]`, L2-normalised.
+    """
+
+    model: ModelId
+    views: tuple[str, ...]
+    matrix: Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a batch, ready to be stored."""
+
+    found: Found
+    fingerprint: Fingerprint
+    vectors: tuple[Vectors, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VectorBlock:
+    """Rows of one model: int64 content ids `[n]`, their views, and float32 vectors `[n, dimension]`."""
+
+    contents: Ids
+    views: Sequence[str]
+    matrix: Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class HashBlock:
+    """Content ids `[n]` with their fingerprints, in the same order."""
+
+    contents: Ids
+    fingerprints: Sequence[Fingerprint]
+
+
+Role = Literal["picture", "reference"]
+"""Why a path was read: to be judged, or as a file of a reference set."""
+
+Scope = Literal["images", "references", "all"]
+"""Which contents a store's reader yields: those that scanned paths hold, those that references hold, or all."""
+
+
+class Store(ABC):
+    """Where contents, vectors and results are kept. Every write is one transaction and may be repeated."""
+
+    scheme: ClassVar[str]
+    """The URL scheme that chooses it."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, url: str) -> Store:
+        """Opens the store at `url`, migrating it. Raises: StoreError; a newer schema is refused."""
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The URL without secrets."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def known(self, paths: Sequence[str], role: Role) -> Mapping[str, Known]:
+        """What is known of these absolute paths in this role; unknown ones are left out."""
+
+    @abstractmethod
+    def contents(self, digests: Sequence[bytes], intake: str) -> Mapping[bytes, int]:
+        """The content ids of these SHA-256 digests; those unknown, or read under another `intake`, are left out."""
+
+    @abstractmethod
+    def embedded(self, model: ModelId, contents: Sequence[int]) -> frozenset[int]:
+        """Which of these contents have vectors of `model`."""
+
+    @abstractmethod
+    def write(self, entries: Sequence[Entry], intake: str, role: Role) -> Sequence[int]:
+        """Stores a batch in one transaction and returns the content id of each entry. `intake` names the
+        limits and decoder that made the fingerprints."""
+
+    @abstractmethod
+    def update_metadata(self, found: Sequence[Found]) -> None:
+        """Replaces the metadata of known images."""
+
+    @abstractmethod
+    def paths_under(self, folder: str) -> Sequence[str]:
+        """The absolute paths of pictures stored below `folder`."""
+
+    @abstractmethod
+    def forget(self, paths: Sequence[str]) -> None:
+        """Removes pictures whose files are gone; their contents stay for what refers to them."""
+
+    @abstractmethod
+    def vectors(
+        self, model: ModelId, scope: Scope, only: Sequence[int] | None = None
+    ) -> Iterator[VectorBlock]:
+        """Streams vectors of `model` in blocks of bounded size, all views of a content in one block; `only` narrows
+        to these contents."""
+
+    @abstractmethod
+    def hashes(self, scope: Scope, only: Sequence[int] | None = None) -> Iterator[HashBlock]:
+        """Streams fingerprints of judged contents in blocks of bounded size."""
+
+    @abstractmethod
+    def images(self, contents: Sequence[int], role: Role = "picture") -> Mapping[int, Sequence[Image]]:
+        """The stored images of these contents, by path, each with `scanned` False."""
+
+    @abstractmethod
+    def add_references(self, set_name: str, entries: Sequence[tuple[int, str, str]], owner: str) -> int:
+        """Adds (content, label, provenance) entries to a set, made if new, and returns how many were new."""
+
+    @abstractmethod
+    def references(self, sets: Sequence[str] = ()) -> Sequence[Reference]:
+        """The enabled, unexpired entries of `sets` (none named: of all)."""
+
+    @abstractmethod
+    def remove_references(self, set_name: str, entries: Sequence[int]) -> int:
+        """Removes entries (none named: the whole set) with vectors nothing else needs; returns how many."""
+
+    @abstractmethod
+    def decisions(self) -> Sequence[Decision]:
+        """Every reviewer's decision that has not expired."""
+
+    @abstractmethod
+    def record(self, report: Report) -> None:
+        """Keeps a report's counts and findings."""
+
+    @abstractmethod
+    def status(self) -> Mapping[str, str]:
+        """What `moderator doctor` shows: engine, version, schema, row counts."""
