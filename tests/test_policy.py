@@ -80,7 +80,7 @@ def test_a_good_policy_is_read_with_its_defaults() -> None:
 
 def test_a_policy_cannot_be_changed_once_read() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        parse(GOOD).version = 1
+        parse(GOOD).version = 1  # type: ignore[misc]
 
 
 def test_a_rule_that_names_no_embedder_takes_the_only_one() -> None:

@@ -93,11 +93,11 @@ def test_the_cosine_of_a_vector_with_itself_is_one(vector: np.ndarray) -> None:
 
 
 def test_vectors_at_right_angles_have_cosine_zero() -> None:
-    assert cosine(np.float32([3, 0]), np.float32([0, 5])) == 0
+    assert cosine(np.array([3, 0], np.float32), np.array([0, 5], np.float32)) == 0
 
 
 def test_a_vector_at_45_degrees_has_the_cosine_of_45_degrees() -> None:
-    assert cosine(np.float32([1, 1]), np.float32([9, 0])) == pytest.approx(2**-0.5)
+    assert cosine(np.array([1, 1], np.float32), np.array([9, 0], np.float32)) == pytest.approx(2**-0.5)
 
 
 def test_a_real_clip_vector_has_cosine_one_with_itself(shared_data: Path) -> None:

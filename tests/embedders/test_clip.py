@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def clip(folder: Path, **fields: object) -> ClipEmbedder:
-    return ClipEmbedder(EmbedderSpec(model=str(folder), **fields))  # type: ignore[arg-type]
+    return ClipEmbedder(EmbedderSpec(model=str(folder), **fields))
 
 
 @pytest.fixture(scope="module")

@@ -48,8 +48,8 @@ def embed(embedder: OnnxEmbedder, pictures: list[Image.Image]) -> np.ndarray[Any
 
 def cropped(picture: Image.Image, share: float) -> Image.Image:
     """The middle of a picture, `share` of each side."""
-    margins = [int(side * (1 - share) / 2) for side in picture.size]
-    return picture.crop((*margins, picture.width - margins[0], picture.height - margins[1]))
+    left, top = (int(side * (1 - share) / 2) for side in picture.size)
+    return picture.crop((left, top, picture.width - left, picture.height - top))
 
 
 def test_a_presets_vectors_have_512_dimensions_and_unit_length(

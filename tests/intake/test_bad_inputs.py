@@ -34,8 +34,8 @@ def outcomes(shared_data: Path) -> dict[str, str]:
     told: list[tuple[str, str]] = []
     with DecoderPool(Limits(), [Preprocessing(64, 64)], workers=2) as pool:
         for one, outcome in pool.decode(files):
-            refused = isinstance(outcome, UnreadableImage)
-            told.append((one.path, outcome.code if refused else outcome.fingerprint.code or "judged"))
+            code = outcome.code if isinstance(outcome, UnreadableImage) else outcome.fingerprint.code
+            told.append((one.path, code or "judged"))
     assert len(told) == len(files)
     return dict(told)
 

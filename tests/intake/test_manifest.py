@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from moderator.errors import ArgumentError
 from moderator.intake.manifest import PATH_COLUMNS, Row, read_manifest
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\r\n"), min_size=1, max_size=20)
+CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n")
+TEXT = st.text(CHARACTERS, min_size=1, max_size=20)
 SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 
 
