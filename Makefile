@@ -20,7 +20,7 @@ test: setup ## run the tests, one process a core
 
 check: setup ## ruff, mypy --strict, the import contracts, the generated documents
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy --strict src plugins tests
+	@$(BIN)/mypy --strict src plugins tests benchmarks
 	@$(BIN)/lint-imports
 	@if [ -f docs/make.py ]; then $(BIN)/python docs/make.py --check; fi
 

@@ -24,7 +24,7 @@ from moderator.vectors import Matrix
 
 LOOKUP = 2_000
 """Paths asked of the store at once."""
-BATCH = 64
+BATCH = 32
 """Pictures embedded and written in one transaction."""
 SKIPPED = frozenset({"not_an_image", "symlink", "not_regular", "excluded"})
 """Codes of what was never a picture to judge; every other code is a rejection."""
