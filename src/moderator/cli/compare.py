@@ -37,7 +37,7 @@ def _write(found: Comparison) -> None:
 
     rungs = [rung_document(rung) for rung in found.evidence]
     document = {"kind": found.kind.value if found.kind else None, "evidence": rungs, "missing": dict(found.missing)}
-    output.show(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    output.show(json.dumps(document, indent=2) + "\n")
 
 
 def _show(found: Comparison) -> None:

@@ -48,7 +48,7 @@ def search(
         import json
 
         rows = [{"path": one.image.path, "score": round(one.score, 6), "signal": name} for one in found]
-        output.show(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+        output.show(json.dumps(rows, indent=2) + "\n")
         return
     _show(found, name)
 

@@ -20,7 +20,7 @@ class JsonReporter(Reporter):
     summary = "one JSON document, for programs"
 
     def render(self, report: Report) -> str:
-        return json.dumps(document(report), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(document(report), indent=2) + "\n"  # ASCII: no name can turn the text around
 
 
 def document(report: Report) -> Mapping[str, Any]:

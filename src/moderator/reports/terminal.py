@@ -56,6 +56,12 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     for rule in report.rules:
         found = [finding for finding in report.findings if finding.rule == rule]
         yield from _rule(rule, found, folder)
+        if any(fault.where == f"rule {rule}" for fault in report.faults):
+            yield Text.assemble((rule, "bold"), (": failed, see below; what it should have found is missing", "bold red"))
+            yield Text()
+        elif not found:
+            yield Text.assemble((rule, "bold"), (": nothing found", "green"))
+            yield Text()
     yield from _unjudged("Not judged", "red", report.rejected, folder)
     yield from _unjudged("Skipped", "dim", report.skipped, folder)
     for fault in report.faults:
@@ -79,8 +85,6 @@ def _common_folder(report: Report) -> str:
 
 def _rule(rule: str, findings: Sequence[Finding], folder: str) -> Iterator[RenderableType]:
     if not findings:
-        yield Text.assemble((rule, "bold"), (": nothing found", "green"))
-        yield Text()
         return
     pictures = len({finding.image.path for finding in findings})
     count = f"{len(findings):,} finding{'s' * (len(findings) != 1)} in {pictures:,} picture{'s' * (pictures != 1)}"

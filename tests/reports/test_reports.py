@@ -1,0 +1,112 @@
+"""The report formats: a schema for JSON, golden files for both, and nothing a stranger wrote gets through raw.
+
+The golden files are written anew with MODERATOR_RENEW_GOLDEN=1; look at what changed before committing it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from moderator.models import Finding, Image, Report, Unjudged
+from moderator.reports.json import JsonReporter, document
+from moderator.reports.terminal import ROWS, TerminalReporter
+from moderator.testing import HOSTILE, ReporterContract, image, report
+from tests.conftest import ROOT
+
+GOLDEN = Path(__file__).with_name("golden")
+EMPTY = replace(report(), findings=(), rejected=(), skipped=(), faults=(), notes=(), judged=0)
+
+
+class TestJson(ReporterContract):
+    reporter = JsonReporter
+
+
+class TestTerminal(ReporterContract):
+    reporter = TerminalReporter
+
+
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("example", [report(), EMPTY], ids=["full", "empty"])
+def test_a_json_report_holds_its_schema(example: Report, validator: jsonschema.Draft202012Validator) -> None:
+    validator.validate(json.loads(JsonReporter().render(example)))
+
+
+@pytest.mark.parametrize("key", ["schema_version", "counts", "findings", "rejected"])
+def test_the_schema_refuses_a_report_without_a_required_key(
+    key: str, validator: jsonschema.Draft202012Validator
+) -> None:
+    broken: dict[str, Any] = dict(document(report()))
+    del broken[key]
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate(broken)
+
+
+def test_found_is_the_sum_of_judged_rejected_and_skipped() -> None:
+    counts = document(report())["counts"]
+    assert counts["found"] == counts["judged"] + counts["rejected"] + counts["skipped"] == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("report.json", JsonReporter().render(report())), ("report.txt", TerminalReporter(width=100).render(report()))],
+)
+def test_a_report_is_what_it_was(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("MODERATOR_RENEW_GOLDEN"):
+        GOLDEN.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def test_a_hostile_name_is_kept_whole_in_json() -> None:
+    names = [one["image"] for one in json.loads(JsonReporter().render(report()))["findings"]]
+    assert HOSTILE in names
+
+
+def test_colour_is_used_only_when_asked_for() -> None:
+    assert "\x1b[" not in TerminalReporter().render(report())
+    assert "\x1b[" in TerminalReporter(colour=True).render(report())
+
+
+def test_a_common_folder_is_told_once() -> None:
+    def moved(one: Finding) -> Finding:
+        match = one.match
+        moved_match = replace(match, path=f"/srv/pictures/{match.path}") if isinstance(match, Image) else match
+        return replace(one, image=replace(one.image, path=f"/srv/pictures/{one.image.path}"), match=moved_match)
+
+    found = tuple(moved(one) for one in report().findings)
+    lost = (Unjudged("/srv/pictures/broken.jpg", "empty", "the file is empty"),)
+    text = TerminalReporter(width=120).render(replace(report(), findings=found, rejected=lost, skipped=()))
+    assert text.count("/srv/pictures/") == 1
+    assert "first.jpg" in text
+
+
+def test_rows_beyond_those_of_a_screen_are_counted() -> None:
+    first = report().findings[0]
+    many = tuple(replace(first, image=image(number, f"p{number}.jpg"), group=None) for number in range(ROWS + 7))
+    text = TerminalReporter(width=120).render(replace(report(), findings=many))
+    assert "… and 7 more" in text
+    assert text.count("second.jpg") == ROWS
+
+
+def test_a_rule_that_failed_is_never_said_to_have_found_nothing() -> None:
+    text = TerminalReporter().render(report())
+    assert "likeness: failed" in text
+    assert "likeness: nothing found" not in text
+
+
+def test_a_report_without_findings_says_so() -> None:
+    assert "nothing to report" in TerminalReporter().render(EMPTY)
