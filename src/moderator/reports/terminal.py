@@ -57,7 +57,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         found = [finding for finding in report.findings if finding.rule == rule]
         yield from _rule(rule, found, folder)
         if any(fault.where == f"rule {rule}" for fault in report.faults):
-            yield Text.assemble((rule, "bold"), (": failed, see below; what it should have found is missing", "bold red"))
+            missing = ": failed, see below; what it should have found is missing"
+            yield Text.assemble((rule, "bold"), (missing, "bold red"))
             yield Text()
         elif not found:
             yield Text.assemble((rule, "bold"), (": nothing found", "green"))
