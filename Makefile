@@ -15,14 +15,16 @@ setup: $(READY) ## install everything into .venv, at the versions of constraints
 demo: setup ## show what moderator finds in a folder of sample pictures
 	@$(BIN)/moderator demo
 
-test: setup ## run the tests, one process a core
-	@$(BIN)/pytest -n auto
+test: setup ## run the tests, one process a core; what is timed, by itself
+	@$(BIN)/pytest -n auto -m 'not alone'
+	@$(BIN)/pytest -m alone
 
-check: setup ## ruff, mypy --strict, the import contracts, the generated documents
+check: setup ## ruff, mypy --strict, the import contracts, the generated documents, a quick start
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy --strict src plugins tests benchmarks
 	@$(BIN)/lint-imports
-	@if [ -f docs/make.py ]; then $(BIN)/python docs/make.py --check; fi
+	@$(BIN)/python docs/make.py --check
+	@$(BIN)/pytest tests/test_startup.py
 
 bench: setup ## measure quality and speed
 	@$(BIN)/python -m benchmarks.run

@@ -26,11 +26,26 @@ class Duplicates(Detector):
         for match in search.copies(self.embedder, self.rule.threshold):
             links.setdefault(match.content, {})[match.other] = match
             links.setdefault(match.other, {})[match.content] = match
-        stars = _stars(links, {content: _rank(search.images(content)) for content in links})
+        alike = {content: set(matches) for content, matches in links.items()}
+        self._join_stored(search, alike)
+        stars = _stars(alike, {content: _rank(search.images(content)) for content in links})
         for keeper, members in stars.items():
             yield from self._group(search, keeper, members, links)
         keepers = {one: keeper for keeper, members in stars.items() for one in (keeper, *members)}
         yield from self._across(search, links, keepers)
+
+    def _join_stored(self, search: Search, alike: dict[int, set[int]]) -> None:
+        """Links stored copies of one scanned picture to each other, which `copies` does not: they are one group."""
+        subjects = set(search.subjects)
+        seen: set[tuple[int, ...]] = set()
+        for content in search.subjects:
+            stored = tuple(sorted(alike[content] - subjects))
+            if len(stored) > 1 and stored not in seen:
+                seen.add(stored)
+                close = search.similarity(self.embedder, stored) >= self.rule.threshold
+                for row, first in enumerate(stored):
+                    alike[first].update(second for column, second in enumerate(stored) if close[row, column])
+                    alike[first].discard(first)
 
     def _group(self, search: Search, keeper: int, members: list[int], links: Links) -> Iterator[Finding]:
         contents = [keeper, *members]
@@ -69,13 +84,13 @@ class Duplicates(Detector):
         return words
 
 
-def _stars(links: Links, rank: Mapping[int, tuple[object, ...]]) -> dict[int, list[int]]:
+def _stars(alike: Mapping[int, set[int]], rank: Mapping[int, tuple[object, ...]]) -> dict[int, list[int]]:
     """Returns members by keeper: the best content not yet taken keeps, and takes what matches it."""
     taken: set[int] = set()
     stars: dict[int, list[int]] = {}
-    for content in sorted(links, key=lambda one: rank[one]):
+    for content in sorted(alike, key=lambda one: rank[one]):
         if content not in taken:
-            members = [other for other in links[content] if other not in taken]
+            members = [other for other in alike[content] if other not in taken]
             taken.update([content, *members])
             stars[content] = sorted(members, key=lambda one: rank[one])
     return stars

@@ -50,6 +50,13 @@ def test_what_was_stored_before_the_scan_is_kept() -> None:
     assert pairs(found([image(1), stored], {(1, 2): 0.9})) == {("1.jpg", "archive/2.jpg")}
 
 
+def test_stored_copies_of_one_picture_are_one_group_and_one_finding() -> None:
+    stored = [replace(image(number, f"archive/{number}.jpg"), scanned=False) for number in (2, 3, 4)]
+    scores = {(1, 2): 0.9, (1, 3): 0.9, (1, 4): 0.9, (2, 3): 0.8, (2, 4): 0.8, (3, 4): 0.8}
+    (finding,) = found([image(1), *stored], scores)
+    assert (str(finding.match), finding.group and finding.group.size) == ("archive/2.jpg", 4)
+
+
 def test_of_two_scanned_pictures_the_larger_is_kept_then_the_heavier_then_the_first_by_path() -> None:
     larger = replace(image(2), width=400)
     assert pairs(found([image(1), larger], {(1, 2): 0.9})) == {("1.jpg", "2.jpg")}
@@ -90,6 +97,11 @@ def test_every_match_is_in_one_group_or_has_a_finding_of_its_own(
         assert one.image.path != str(one.match)
         if one.group is not None:
             groups.setdefault(one.group.id, {str(one.match)}).add(one.image.path)
+    # A stored copy of a group's keeper stands in the group, and has no finding of its own: it is not of this scan.
+    matching = {frozenset(f"{one}.jpg" for one in pair) for pair, score in scores.items() if score >= 0.5}
+    for members in groups.values():
+        (keeper,) = {str(one.match) for one in findings if one.group and one.image.path in members}
+        members.update(f"{one}.jpg" for one in stored if frozenset({keeper, f"{one}.jpg"}) in matching)
     told = {frozenset(pair) for pair in pairs(findings)}
     for (first, second), score in scores.items():
         if score >= 0.5 and not {first, second} <= stored:

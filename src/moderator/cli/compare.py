@@ -19,7 +19,7 @@ def compare(
     policy: PolicyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Show every rung of evidence about two pictures; nothing is stored."""
+    """Show every rung of evidence about two pictures."""
     from moderator import enquiry
 
     chosen = session(policy)

@@ -17,7 +17,7 @@ def demo(
         Path | None, typer.Option(help="Make the pictures here and keep them; else they are removed in the end.")
     ] = None,
 ) -> None:
-    """Show what a scan finds, on edited copies of a few photographs; needs no download."""
+    """Show what a scan finds on a few edited photographs."""
     if folder is not None:
         _run(folder)
         return

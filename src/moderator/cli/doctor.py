@@ -21,7 +21,10 @@ def doctor(
     store: StoreOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what is wrong.")] = False,
 ) -> None:
-    """Check packages, decoding, the store and the policy's models; exit code 3 when something is missing."""
+    """Check this machine, the store and the models.
+
+    The exit code is 3 when something that the policy needs is missing.
+    """
     from rich.text import Text
 
     out = screen.console()

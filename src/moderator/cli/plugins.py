@@ -8,7 +8,10 @@ from moderator.cli import screen
 
 
 def plugins() -> None:
-    """List plugins with what they add; the exit code is 2 when one failed."""
+    """List plugins, what they add, and which failed.
+
+    The exit code is 2 when one failed.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text

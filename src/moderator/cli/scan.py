@@ -39,7 +39,7 @@ def scan(
         typer.Option(metavar="CSV", help="A CSV or JSONL file with a path column; its columns join the pictures."),
     ] = None,
 ) -> None:
-    """Judge pictures by a policy and report what was found, with the evidence.
+    """Judge pictures by a policy and report the evidence.
 
     Exit codes: 0 clean, 1 findings, 2 your input, 3 environment, 4 a bug, 5 not all judged, 130 interrupted.
     """
