@@ -15,7 +15,6 @@ class MariaDB(Engine):
 
     name = "mariadb"
     title = "MariaDB 11.8"
-    environment = {}
 
     def find_root(self) -> Root:
         return on_path("mariadbd", (11, 8)) or unpacked(
@@ -29,7 +28,7 @@ class MariaDB(Engine):
         share = self._share()
         return [
             *command, f"--basedir={self.root.usr}", f"--lc-messages-dir={share}",
-            f"--character-sets-dir={share / 'charsets'}", f"--plugin-dir={self.root.find('lib/mysql/plugin')}",
+            f"--character-sets-dir={share / 'charsets'}",
         ]  # fmt: skip
 
     def _share(self) -> Path:

@@ -14,7 +14,6 @@ class MySQL(Engine):
 
     name = "mysql"
     title = "MySQL 9"
-    environment = {}
 
     def find_root(self) -> Root:
         return on_path("mysqld", (9, 0)) or unpacked(

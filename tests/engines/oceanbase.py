@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 from tests.engines.mariadb import MariaDB
 from tests.engines.packages import Root, Unobtainable
@@ -15,7 +17,8 @@ class OceanBase(Engine):
 
     name = "oceanbase"
     title = "OceanBase (seekdb)"
-    environment = {"TELEMETRY_ENABLED": "false"}  # else it reports machine and version to its maker
+    environment: ClassVar[Mapping[str, str]] = {"TELEMETRY_ENABLED": "false"}
+    """Without it seekdb reports machine and version to its maker."""
 
     def __init__(self, client: MariaDB) -> None:
         super().__init__()
@@ -29,19 +32,19 @@ class OceanBase(Engine):
         return Root(folder, folder)
 
     def prepare(self, folder: Path) -> None:
-        (folder / "run").mkdir()
+        (folder / "data" / "run").mkdir(parents=True)
 
     def command(self, folder: Path, port: int) -> list[str]:
         return [
-            str(self.root.find("seekdb")), f"--base-dir={folder}", "--embedded", "--nodaemon",
+            str(self.root.find("seekdb")), f"--base-dir={folder / 'data'}", "--embedded", "--nodaemon",
             "--parameter", "memory_budget=1G", "--parameter", "log_disk_size=2G",
         ]  # fmt: skip
 
     def client_command(self) -> list[str]:
-        return self._client.client_command()
+        return [*self._client.client_command(), "--skip-ssl"]  # the client wants TLS by itself
 
     def socket(self, folder: Path) -> Path:
-        return folder / "run" / "sql.sock"
+        return folder / "data" / "run" / "sql.sock"
 
     def hold(self, folder: Path) -> Path:
-        return folder / "run" / "seekdb.clients"  # an embedded seekdb ends when nobody locks it
+        return folder / "data" / "run" / "seekdb.clients"  # an embedded seekdb ends when nobody locks it

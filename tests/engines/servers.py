@@ -15,10 +15,10 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pymysql
@@ -137,12 +137,12 @@ class OwnServer(Server):
 
     def share(self) -> None:
         """Starts the server if no other process of this run has, and keeps it until this process ends."""
-        self.folder.parent.mkdir(mode=0o700, exist_ok=True)
-        with packages.locked(self.folder.with_suffix(".lock")):
+        with packages.locked(_folder(f"{self.engine.name}.lock")):
             self._use()
             if (self.folder / "ready").is_file():
                 self.port = int((self.folder / "ready").read_text())
             else:
+                _sweep(self.folder.parent)
                 self.start()
 
     def _use(self) -> None:
@@ -165,7 +165,7 @@ class OwnServer(Server):
             if self._launch():
                 (self.folder / "ready").write_text(str(self.port))
                 return
-        log = (self.folder / "log").read_text(errors="replace")[-2000:]
+        log = (self.folder / "server.log").read_text(errors="replace")[-2000:]
         pytest.fail(f"{self.engine.title} does not start; it says:\n{log}", pytrace=False)
 
     def _launch(self) -> bool:
@@ -187,6 +187,9 @@ class OwnServer(Server):
         deadline = time.monotonic() + START_SECONDS
         while not (self.folder / "pid").is_file() and watchdog.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
+        if not (self.folder / "pid").is_file():
+            return False
+        self._forget()
         self._process = os.pidfd_open(self.pid)
         while time.monotonic() < deadline and not self._ended(0):
             if Path(self.socket).exists() and self.answers():
@@ -220,8 +223,7 @@ class OwnServer(Server):
     def restart(self) -> None:
         """Kills the server if it runs and starts it on the same data, socket and port."""
         self.kill9()
-        os.close(self._process)
-        if self._launch() is False:
+        if not self._launch():
             pytest.fail(f"{self.engine.title} does not start again", pytrace=False)
 
     def stop(self) -> None:
@@ -232,6 +234,9 @@ class OwnServer(Server):
         for watchdog in self._watchdogs:
             watchdog.wait(30)
         self._watchdogs.clear()
+        self._forget()
+
+    def _forget(self) -> None:
         if self._process >= 0:
             os.close(self._process)
             self._process = -1
@@ -242,7 +247,7 @@ class Engine(ABC):
 
     name: str
     title: str
-    environment: dict[str, str]
+    environment: ClassVar[Mapping[str, str]] = {}
     """Variables for the server."""
 
     def __init__(self) -> None:
@@ -285,7 +290,6 @@ class Engine(ABC):
     def private(self, *options: str) -> Iterator[OwnServer]:
         """Starts a server for one test alone, with options of its own, and ends it afterwards."""
         server = OwnServer(self, _folder(f"{secrets.token_hex(6)}-{self.name}"), options)
-        server.folder.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             server.start()
             yield server
@@ -314,7 +318,7 @@ class Engine(ABC):
 
     def hold(self, folder: Path) -> Path:
         """Returns a file on which the server wants a shared lock as long as it is needed."""
-        return folder / "log"
+        return folder / "server.log"
 
 
 def first_data(root: Root, name: str, initialise: list[str], folder: Path, script: str | None = None) -> None:
@@ -335,7 +339,21 @@ def first_data(root: Root, name: str, initialise: list[str], folder: Path, scrip
 
 
 def _folder(name: str) -> Path:
-    return Path(tempfile.gettempdir()) / f"moderator-engines-{os.getuid()}" / name
+    parent = Path(tempfile.gettempdir()) / f"moderator-engines-{os.getuid()}"
+    parent.mkdir(mode=0o700, exist_ok=True)
+    return parent / name
+
+
+def _sweep(parent: Path) -> None:
+    """Removes the folders of processes that were killed before they had a watchdog."""
+    for users in parent.glob("*.users"):
+        with users.open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # in use
+            shutil.rmtree(users.with_suffix(""), ignore_errors=True)
+            users.unlink(missing_ok=True)
 
 
 def _free_port() -> int:

@@ -27,11 +27,11 @@ def main(task: str) -> None:
     """Runs the task: a JSON object of `users` and `hold` (files to lock), `folder` (of the server) and `command`."""
     asked = json.loads(task)
     folder, users = Path(asked["folder"]), Path(asked["users"])
-    with users.open() as lock, Path(asked["hold"]).open("a") as hold, (folder / "log").open("ab") as log:
+    with users.open() as lock, Path(asked["hold"]).open("a") as hold, (folder / "server.log").open("ab") as log:
         fcntl.flock(hold, fcntl.LOCK_SH)
         server = subprocess.Popen(
             asked["command"], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            preexec_fn=_die_with_the_watchdog,
+            preexec_fn=_die_with_the_watchdog,  # noqa: PLW1509 - this program has one thread
         )  # fmt: skip
         (folder / "pid.part").write_text(str(server.pid))
         (folder / "pid.part").rename(folder / "pid")
