@@ -94,6 +94,16 @@ def test_a_common_folder_is_told_once() -> None:
     assert "first.jpg" in text
 
 
+def test_a_match_of_an_earlier_scan_elsewhere_is_told_in_full() -> None:
+    first = report().findings[0]
+    here = image(1, "/srv/uploads/new.jpg")
+    before = replace(image(2, "/srv/archive/old.jpg"), scanned=False)
+    text = TerminalReporter(width=120).render(replace(EMPTY, findings=(replace(first, image=here, match=before),)))
+    assert "Paths are below /srv/uploads/; those of earlier scans are in full" in text
+    assert text.count("/srv/uploads/") == 1
+    assert "/srv/archive/old.jpg" in text
+
+
 def test_rows_beyond_those_of_a_screen_are_counted() -> None:
     first = report().findings[0]
     many = tuple(replace(first, image=image(number, f"p{number}.jpg"), group=None) for number in range(ROWS + 7))

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from moderator.contracts import Reporter
-from moderator.models import Finding, Image, Report, Unjudged, Verdict
+from moderator.models import Finding, Image, Reference, Report, Unjudged, Verdict
 
 STYLES = {Verdict.ALLOW: "green", Verdict.REVIEW: "yellow", Verdict.BLOCK: "bold red"}
 ROWS = 25
@@ -51,7 +51,9 @@ def renderable(report: Report) -> RenderableType:
 def _parts(report: Report) -> Iterator[RenderableType]:
     folder = _common_folder(report)
     if folder:
-        yield Text(f"Paths are below {visible(folder)}", style="dim")
+        elsewhere = any(not _below(finding.match, folder) for finding in report.findings)
+        others = "; those of earlier scans are in full" if elsewhere else ""
+        yield Text(f"Paths are below {visible(folder)}{others}", style="dim")
         yield Text()
     for rule in report.rules:
         found = [finding for finding in report.findings if finding.rule == rule]
@@ -74,14 +76,18 @@ def _parts(report: Report) -> Iterator[RenderableType]:
 
 
 def _common_folder(report: Report) -> str:
-    """The folder that all paths shown have in common, with its slash; empty where it saves nothing."""
+    """The folder that all paths of this scan have in common, with its slash; empty where it saves nothing."""
     paths = [one.path for one in (*report.rejected, *report.skipped)]
     for finding in report.findings:
-        paths += [one.path for one in (finding.image, finding.match) if isinstance(one, Image)]
+        paths += [one.path for one in (finding.image, finding.match) if isinstance(one, Image) and one.scanned]
     folders = [path.rpartition("/")[0] + "/" for path in paths]
     common = os.path.commonprefix(folders)  # noqa: RUF071 - cut at a slash below; commonpath refuses mixed paths
     folder = common[: common.rfind("/") + 1]
     return folder if len(folder) > SHORT else ""
+
+
+def _below(match: Image | Reference, folder: str) -> bool:
+    return isinstance(match, Reference) or match.path.startswith(folder)
 
 
 def _rule(rule: str, findings: Sequence[Finding], folder: str) -> Iterator[RenderableType]:
