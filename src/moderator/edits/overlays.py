@@ -1,0 +1,121 @@
+"""Edits that lay something over a picture: captions, text, stickers, watermarks."""
+
+from __future__ import annotations
+
+from PIL import Image, ImageDraw, ImageFont
+
+from moderator.edits.edit import Edit, Scene
+
+LINES = (
+    "YOU WILL NOT BELIEVE THIS",
+    "when the weekend is over",
+    "SALE -50% TODAY ONLY",
+    "found this online, thoughts?",
+    "me at three in the morning",
+)
+
+
+def line(scene: Scene) -> str:
+    """Returns something that people write over pictures."""
+    return LINES[int(scene.random.integers(len(LINES)))]
+
+
+def font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Returns Pillow's own font at a size in pixels."""
+    return ImageFont.load_default(size=max(6.0, size))
+
+
+def caption(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Writes a line over a bar at the bottom, a sixth of the height."""
+    captioned = picture.copy()
+    width, height = captioned.size
+    draw = ImageDraw.Draw(captioned)
+    bar = max(1, height // 6)
+    draw.rectangle((0, height - bar, width, height), fill="black")
+    _centred(draw, line(scene), (width / 2, height - bar / 2), width, bar)
+    return captioned
+
+
+def meme(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Adds white bands above and below, each with a line."""
+    width, height = picture.size
+    band = max(8, height // 5)
+    canvas = Image.new("RGB", (width, height + 2 * band), "white")
+    canvas.paste(picture, (0, band))
+    draw = ImageDraw.Draw(canvas)
+    for middle in (band / 2, height + 1.5 * band):
+        _centred(draw, line(scene), (width / 2, middle), width, band, "black")
+    return canvas
+
+
+def _centred(
+    draw: ImageDraw.ImageDraw, text: str, at: tuple[float, float], width: int, height: int, fill: str = "white"
+) -> None:
+    """Writes one line as large as a box of `width` and `height` allows."""
+    size = min(height * 0.6, 1.7 * width / len(text))
+    draw.text(at, text, fill, font(size), anchor="mm")
+
+
+def text(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Writes three outlined lines across the middle of the picture."""
+    written = picture.copy()
+    draw = ImageDraw.Draw(written)
+    size = picture.width / 12
+    for row in range(3):
+        at = (picture.width / 2, picture.height / 2 + (row - 1) * size * 1.3)
+        draw.text(
+            at,
+            line(scene),
+            "white",
+            font(size),
+            anchor="mm",
+            stroke_width=max(1, round(size / 12)),
+            stroke_fill="black",
+        )
+    return written
+
+
+def stickers(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Puts three yellow faces on it, each a quarter of the shorter side."""
+    covered = picture.copy()
+    side = max(8, min(picture.size) // 4)
+    for _ in range(3):
+        left = int(scene.random.integers(max(1, picture.width - side)))
+        top = int(scene.random.integers(max(1, picture.height - side)))
+        face = _face(side)
+        covered.paste(face, (left, top), face)
+    return covered
+
+
+def _face(side: int) -> Image.Image:
+    face = Image.new("RGBA", (side, side), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(face)
+    draw.ellipse((0, 0, side - 1, side - 1), fill="#ffcc22", outline="#aa7700", width=max(1, side // 30))
+    for across in (0.32, 0.68):
+        draw.ellipse((side * (across - 0.08), side * 0.28, side * (across + 0.08), side * 0.46), fill="#442200")
+    draw.arc((side * 0.22, side * 0.3, side * 0.78, side * 0.8), 20, 160, fill="#442200", width=max(1, side // 14))
+    return face
+
+
+def watermark(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Writes a half transparent word all over it, slanting."""
+    reach = sum(picture.size)
+    layer = Image.new("L", (reach, reach), 0)
+    draw = ImageDraw.Draw(layer)
+    size = max(10, min(picture.size) // 10)
+    word = ("PREVIEW", "stockpic.example", "SAMPLE")[int(scene.random.integers(3))]
+    for top in range(0, reach, size * 3):
+        draw.text((0, top), f"{word}   " * 40, 110, font(size))
+    layer = layer.rotate(30)
+    left, top = (reach - picture.width) // 2, (reach - picture.height) // 2
+    mask = layer.crop((left, top, left + picture.width, top + picture.height))
+    return Image.composite(Image.new("RGB", picture.size, "white"), picture, mask)
+
+
+EDITS = (
+    Edit("caption", "overlay", "mild", "a caption over a bar", caption),
+    Edit("meme", "overlay", "medium", "white bands with lines above and below", meme),
+    Edit("text", "overlay", "medium", "three lines across the middle", text),
+    Edit("stickers", "overlay", "medium", "three faces over it", stickers),
+    Edit("watermark", "overlay", "mild", "a watermark all over", watermark),
+)

@@ -1,0 +1,111 @@
+"""Edits of colours and detail: recompression, blur, noise, brightness and the filters of an app."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+
+from moderator.edits.edit import Edit, Scene
+
+
+def jpeg(quality: int) -> Callable[[Image.Image, Scene], Image.Image]:
+    """Returns a recompression at this JPEG quality."""
+
+    def change(picture: Image.Image, _: Scene) -> Image.Image:
+        saved = io.BytesIO()
+        picture.save(saved, "JPEG", quality=quality)
+        with Image.open(saved) as opened:
+            return opened.convert("RGB")
+
+    return change
+
+
+def blur(picture: Image.Image, _: Scene) -> Image.Image:
+    """Blurs by a Gaussian of 1% of the shorter side."""
+    return picture.filter(ImageFilter.GaussianBlur(max(1.0, min(picture.size) / 100)))
+
+
+def sharpen(picture: Image.Image, _: Scene) -> Image.Image:
+    """Sharpens far too much."""
+    return picture.filter(ImageFilter.UnsharpMask(radius=3, percent=300, threshold=0))
+
+
+def noise(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Adds Gaussian noise of 20 levels to each channel."""
+    levels = np.asarray(picture, dtype=np.float32)
+    return _picture(levels + scene.random.normal(0, 20, levels.shape))
+
+
+def brightness(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Makes it much darker or brighter."""
+    return ImageEnhance.Brightness(picture).enhance(0.5 if scene.random.random() < 0.5 else 1.6)
+
+
+def contrast(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Makes it flat or harsh."""
+    return ImageEnhance.Contrast(picture).enhance(0.5 if scene.random.random() < 0.5 else 1.8)
+
+
+def gamma(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Lifts or sinks the middle tones by a power of 1.8."""
+    power = 1.8 if scene.random.random() < 0.5 else 1 / 1.8
+    return picture.point([round(255 * (level / 255) ** power) for level in range(256)] * 3)
+
+
+def saturation(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Makes the colours pale or garish."""
+    return ImageEnhance.Color(picture).enhance(0.3 if scene.random.random() < 0.5 else 2.5)
+
+
+def greyscale(picture: Image.Image, _: Scene) -> Image.Image:
+    """Takes the colours away."""
+    return picture.convert("L").convert("RGB")
+
+
+def colour_cast(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Multiplies each channel by a factor of its own, from .7 to 1.3, as a wrong white balance does."""
+    return _picture(np.asarray(picture, dtype=np.float32) * scene.random.uniform(0.7, 1.3, 3))
+
+
+def vignette(picture: Image.Image, _: Scene) -> Image.Image:
+    """Darkens towards the corners, to a quarter."""
+    down, across = np.mgrid[-1 : 1 : picture.height * 1j, -1 : 1 : picture.width * 1j]
+    shade = 1 - 0.75 * np.minimum(1, (down**2 + across**2) / 2)
+    return _picture(np.asarray(picture, dtype=np.float32) * shade[..., None])
+
+
+def old_photograph(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Sepia, faded, with a vignette: the filter of an app."""
+    toned = ImageOps.colorize(picture.convert("L"), "#2b1d0e", "#f3e5c8", mid="#a67b5b")
+    return vignette(Image.blend(picture, toned, 0.8), scene)
+
+
+def posterised(picture: Image.Image, _: Scene) -> Image.Image:
+    """Leaves 8 levels of each channel."""
+    return ImageOps.posterize(picture, 3)
+
+
+def _picture(levels: npt.NDArray[np.floating]) -> Image.Image:
+    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+
+
+EDITS = (
+    Edit("jpeg-30", "quality", "mild", "saved at quality 30", jpeg(30)),
+    Edit("jpeg-10", "quality", "medium", "saved at quality 10", jpeg(10)),
+    Edit("blur", "quality", "medium", "blurred", blur),
+    Edit("sharpen", "quality", "mild", "sharpened far too much", sharpen),
+    Edit("noise", "quality", "medium", "with noise", noise),
+    Edit("brightness", "tone", "mild", "much darker or brighter", brightness),
+    Edit("contrast", "tone", "mild", "flat or harsh", contrast),
+    Edit("gamma", "tone", "mild", "middle tones lifted or sunk", gamma),
+    Edit("saturation", "tone", "mild", "colours pale or garish", saturation),
+    Edit("greyscale", "tone", "medium", "without colours", greyscale),
+    Edit("colour-cast", "tone", "mild", "wrong white balance", colour_cast),
+    Edit("vignette", "tone", "mild", "dark towards the corners", vignette),
+    Edit("filter", "tone", "medium", "an app's filter: sepia, faded, dark corners", old_photograph),
+    Edit("posterise", "tone", "medium", "8 levels of each colour", posterised),
+)
