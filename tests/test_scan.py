@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from moderator.errors import ArgumentError, InputError
 from moderator.models import Decision, Image, Kind, Reference, Report, Verdict
 from moderator.policy import Policy, ReferenceSet
 from moderator.scan import Pictures, scan
+from moderator.stores.sql import SqliteStore
 from moderator.testing import FakeEmbedder
 from tests.scanning import fake_policy, fake_registry, picture
 
@@ -229,11 +229,8 @@ def test_a_pair_that_a_reviewer_allowed_is_left_out_and_counted(
     (copy,) = [one for one in report.findings if one.rule == "copies"]
     assert isinstance(copy.match, Image)
     word = Decision(copy.match.sha256, copy.image.sha256, Verdict.ALLOW, "ours", "ann")
-    with sqlite3.connect(tmp_path / "store.db") as store:  # there is no command for it yet
-        store.execute(
-            "INSERT INTO decisions (sha256, match_sha256, verdict, reason, owner, created) VALUES (?, ?, ?, ?, ?, '')",
-            (bytes.fromhex(word.sha256), bytes.fromhex(word.match_sha256), word.verdict, word.reason, word.owner),
-        )
+    with SqliteStore.open(f"sqlite:///{tmp_path}/store.db") as store:
+        store.decide(word)
     again = judge(policy, uploads)
     assert named(again, "copies") == []
     assert any("1 finding(s) that a reviewer has allowed" in note for note in again.notes)

@@ -39,6 +39,8 @@ CREATE TABLE models (
   "precision"   TEXT NOT NULL,
   preprocessing TEXT NOT NULL,
   dimension     INTEGER NOT NULL CHECK (dimension > 0),
+  lineage       BLOB NOT NULL,             -- random; drawn anew when a vector of the model is removed or replaced
+  written       INTEGER NOT NULL DEFAULT 0, -- the highest sequence given so far
   UNIQUE (name, revision, "precision", preprocessing, dimension)
 );
 
@@ -46,9 +48,22 @@ CREATE TABLE embeddings (
   content_id INTEGER NOT NULL REFERENCES contents (id) ON DELETE CASCADE,
   model_id   INTEGER NOT NULL REFERENCES models (id),
   view       TEXT NOT NULL,                -- whole; whole, on black; frame 7
+  sequence   INTEGER NOT NULL,             -- 1, 2, 3, … within a model in the order of commits, never given twice
   vector     BLOB NOT NULL,                -- L2-normalised little-endian float32
-  PRIMARY KEY (model_id, content_id, view)
+  PRIMARY KEY (model_id, content_id, view),
+  UNIQUE (model_id, sequence)
 ) WITHOUT ROWID;
+CREATE INDEX embeddings_content ON embeddings (content_id);
+
+-- What else is computed once from a content, such as the local features that geometry is verified with.
+CREATE TABLE features (
+  id         INTEGER PRIMARY KEY,
+  extractor  TEXT NOT NULL,                -- a name with its version: another version is another extractor
+  content_id INTEGER NOT NULL REFERENCES contents (id) ON DELETE CASCADE,
+  made       BLOB NOT NULL,                -- in the extractor's own form
+  UNIQUE (extractor, content_id)
+);
+CREATE INDEX features_content ON features (content_id);
 
 CREATE TABLE reference_sets (
   id      INTEGER PRIMARY KEY,
@@ -96,16 +111,18 @@ CREATE TABLE findings (
 );
 CREATE INDEX findings_scan ON findings (scan_id);
 
--- A reviewer's word on two contents, keyed by their bytes: it outlives moves, rescans and models.
+-- A reviewer's word on two contents, keyed by their bytes: it outlives moves, rescans and models. The pair has no
+-- order, so the smaller digest stands first.
 CREATE TABLE decisions (
   id           INTEGER PRIMARY KEY,
-  sha256       BLOB NOT NULL,
-  match_sha256 BLOB NOT NULL,
+  sha256       BLOB NOT NULL CHECK (length(sha256) = 32),
+  match_sha256 BLOB NOT NULL CHECK (length(match_sha256) = 32),
   verdict      TEXT NOT NULL,
   reason       TEXT NOT NULL,
   owner        TEXT NOT NULL,
   created      TEXT NOT NULL,
   expires      TEXT,
+  CHECK (sha256 <= match_sha256),
   UNIQUE (sha256, match_sha256)
 );
 

@@ -13,9 +13,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from moderator.contracts import Entry, Known, Scope, Store
+from moderator.contracts import Entry, Generation, Known, Scope, Store
 from moderator.errors import StoreError, VectorError
-from moderator.models import Evidence, Finding, Kind, Reference, Report, Unjudged, Verdict
+from moderator.models import Decision, Evidence, Finding, Kind, Reference, Report, Unjudged, Verdict
 from tests.handmade import FLAT, INTAKE, at, digest, entry, fingerprint, found, rejected, vectors
 
 Execute = Callable[[str], None]
@@ -47,6 +47,28 @@ def read(store: Store, scope: Scope = "all", only: list[int] | None = None) -> d
 
 def hashed(store: Store, scope: Scope = "all", only: list[int] | None = None) -> list[int]:
     return [content for block in store.hashes(scope, only) for content in block.contents.tolist()]
+
+
+def generation(store: Store) -> Generation:
+    """The generation of `FLAT`, which has vectors."""
+    found = store.generation(FLAT)
+    assert found is not None
+    return found
+
+
+def added(store: Store, after: int, upto: int) -> list[tuple[int, list[float]]]:
+    """Content and numbers of each vector of `FLAT` that was added, in order."""
+    return [
+        (content, row)
+        for block in store.added(FLAT, after, upto)
+        for content, row in zip(block.contents.tolist(), block.matrix.tolist(), strict=True)
+    ]
+
+
+def decision(name: str, expires: str | None = None) -> Decision:
+    """A reviewer's word on `name` and one other content."""
+    first, second = sorted((digest(name).hex(), digest("other").hex()))
+    return Decision(first, second, Verdict.ALLOW, "licensed", "tester", expires)
 
 
 def report(*findings: Finding) -> Report:
@@ -245,6 +267,111 @@ class StoreContract:
         written(store, Entry(found("/shop/a.png"), rejected("a")))
         assert (read(store), hashed(store)) == ({}, [])
 
+    # What an index mirrors
+
+    def test_a_model_that_embedded_nothing_has_no_generation(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", at(10)))
+        assert store.generation(NEWER) is None
+
+    def test_an_index_lacks_exactly_the_vectors_added_since_its_generation(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", at(10)), entry("/shop/b.png", at(20)))
+        before = generation(store)
+        (third, fourth) = written(store, entry("/shop/c.png", at(30, 35)), entry("/shop/d.png", at(40)))
+        after = generation(store)
+        assert after.lineage == before.lineage
+        assert added(store, before.sequence, after.sequence) == [
+            (third, at(30)[0].tolist()), (third, at(35)[0].tolist()), (fourth, at(40)[0].tolist()),
+        ]  # fmt: skip
+
+    def test_what_is_added_after_the_generation_was_asked_is_left_for_later(self, store: Store) -> None:
+        (first,) = written(store, entry("/shop/a.png", at(10)))
+        before = generation(store)
+        written(store, entry("/shop/b.png", at(20)))
+        assert added(store, 0, before.sequence) == [(first, at(10)[0].tolist())]
+
+    def test_writing_the_same_vectors_again_leaves_the_generation(self, store: Store) -> None:
+        batch = [entry("/shop/a.png", at(0, 30)), entry("/shop/b.png", at(90))]
+        written(store, *batch)
+        before = generation(store)
+        written(store, *batch)
+        assert generation(store) == before
+
+    def test_vectors_of_another_model_leave_the_generation(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", at(10)))
+        before = generation(store)
+        written(store, entry("/shop/b.png", vectors(at(20), NEWER)))
+        assert generation(store) == before
+
+    def test_a_replaced_vector_begins_a_new_lineage(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", at(10)))
+        before = generation(store)
+        (content,) = written(store, entry("/shop/a.png", at(20)))
+        after = generation(store)
+        assert after.lineage != before.lineage
+        assert added(store, 0, after.sequence) == [(content, at(20)[0].tolist())]
+
+    def test_a_removed_vector_begins_a_new_lineage(self, store: Store) -> None:
+        (kept,) = written(store, entry("/shop/a.png", at(10)))
+        referenced(store, "banned", entry("/banned/b.png", at(20)))
+        before = generation(store)
+        store.remove_references("banned", [])
+        after = generation(store)
+        assert after.lineage != before.lineage
+        assert added(store, 0, after.sequence) == [(kept, at(10)[0].tolist())]
+
+    def test_removing_what_has_no_vectors_leaves_the_generation(self, store: Store) -> None:
+        written(store, entry("/shop/a.png", at(10)))
+        before = generation(store)
+        referenced(store, "banned", entry("/banned/b.png"))
+        store.remove_references("banned", [])
+        assert generation(store) == before
+
+    def test_the_members_of_a_scope_are_those_whose_vectors_are_read(self, store: Store) -> None:
+        (pictured, _) = written(store, entry("/shop/a.png", at(10)), Entry(found("/shop/torn.png"), rejected("torn")))
+        (banned,) = referenced(store, "banned", entry("/banned/b.png", at(20)))
+        assert [store.members(scope).tolist() for scope in ("images", "references", "all")] == [
+            [pictured], [banned], [pictured, banned],
+        ]  # fmt: skip
+
+    # Features
+
+    def test_features_come_back_byte_for_byte_by_content(self, store: Store) -> None:
+        first, second, third = written(store, *[entry(f"/shop/{name}.png") for name in "abc"])
+        made = {first: bytes(range(256)), second: b""}
+        store.write_features("corners-1", made)
+        assert store.features("corners-1", [first, second, third]) == made
+
+    def test_features_of_another_extractor_are_not_known(self, store: Store) -> None:
+        (content,) = written(store, entry("/shop/a.png"))
+        store.write_features("corners-1", {content: b"made"})
+        assert store.features("corners-2", [content]) == {}
+
+    def test_features_that_are_written_again_replace_those_that_were(self, store: Store) -> None:
+        (content,) = written(store, entry("/shop/a.png"))
+        store.write_features("corners-1", {content: b"old"})
+        store.write_features("corners-1", {content: b"new"})
+        assert store.features("corners-1", [content]) == {content: b"new"}
+
+    def test_features_may_be_large(self, store: Store) -> None:
+        (content,) = written(store, entry("/shop/a.png"))
+        large = bytes(range(256)) * 4096
+        store.write_features("corners-1", {content: large})
+        assert store.features("corners-1", [content]) == {content: large}
+
+    def test_features_of_a_content_that_is_not_there_are_refused_and_none_of_the_others_kept(
+        self, store: Store
+    ) -> None:
+        (content,) = written(store, entry("/shop/a.png"))
+        with pytest.raises(StoreError):
+            store.write_features("corners-1", {content: b"made", content + 1000: b"made"})
+        assert store.features("corners-1", [content]) == {}
+
+    def test_features_are_removed_with_their_content(self, store: Store) -> None:
+        (content,) = referenced(store, "banned", entry("/banned/a.png"))
+        store.write_features("corners-1", {content: b"made"})
+        store.remove_references("banned", [])
+        assert store.features("corners-1", [content]) == {}
+
     # Hashes
 
     def test_a_fingerprint_comes_back_whole(self, store: Store) -> None:
@@ -419,23 +546,37 @@ class StoreContract:
 
     # Decisions and results
 
-    def test_a_decision_comes_back_until_it_expires(self, store: Store, execute: Execute) -> None:
-        for name, expires in (
-            ("kept", "NULL"),
-            ("past", "'2001-01-01'"),
-            ("future", "'9001-01-01T00:00:00+00:00'"),
-        ):
-            pair = f"x'{digest(name).hex()}', x'{digest('other').hex()}'"
-            execute(
-                "INSERT INTO decisions (sha256, match_sha256, verdict, reason, owner, created, expires) "
-                f"VALUES ({pair}, 'allow', 'licensed', 'tester', '2001-01-01', {expires})"
-            )
-        decisions = {decision.sha256: decision for decision in store.decisions()}
-        assert set(decisions) == {digest("kept").hex(), digest("future").hex()}
-        kept = decisions[digest("kept").hex()]
-        assert (kept.match_sha256, kept.verdict, kept.reason, kept.owner, kept.expires) == (
-            digest("other").hex(), Verdict.ALLOW, "licensed", "tester", None,
-        )  # fmt: skip
+    def test_a_decision_comes_back_until_it_expires(self, store: Store) -> None:
+        kept = decision("kept")
+        later = decision("future", expires="9001-01-01T00:00:00+00:00")
+        for one in (kept, decision("past", expires="2001-01-01T00:00:00+00:00"), later):
+            store.decide(one)
+        assert set(store.decisions()) == {kept, later}
+
+    def test_a_decision_replaces_one_on_the_same_two_contents_in_either_order(self, store: Store) -> None:
+        first = decision("a")
+        store.decide(first)
+        store.decide(replace(first, verdict=Verdict.BLOCK, reason="stolen"))
+        store.decide(
+            replace(first, sha256=first.match_sha256, match_sha256=first.sha256, reason="licensed after all")
+        )
+        assert list(store.decisions()) == [replace(first, reason="licensed after all")]
+
+    def test_identical_bytes_may_be_decided_on(self, store: Store) -> None:
+        twice = Decision(digest("a").hex(), digest("a").hex(), Verdict.ALLOW, "one picture, two pages", "tester")
+        store.decide(twice)
+        assert list(store.decisions()) == [twice]
+
+    def test_a_withdrawn_decision_is_gone(self, store: Store) -> None:
+        kept, gone = decision("kept"), decision("gone")
+        store.decide(kept)
+        store.decide(gone)
+        assert store.withdraw(gone.match_sha256, gone.sha256)
+        assert list(store.decisions()) == [kept]
+
+    def test_withdrawing_what_nobody_decided_changes_nothing(self, store: Store) -> None:
+        one = decision("a")
+        assert not store.withdraw(one.sha256, one.match_sha256)
 
     def test_a_report_is_kept_with_its_findings(self, store: Store) -> None:
         (content,) = written(store, entry("/shop/a.png"))

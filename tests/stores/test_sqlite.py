@@ -110,6 +110,13 @@ def test_a_block_never_ends_between_two_views_of_one_content(
     }
 
 
+def test_added_vectors_are_read_in_blocks_of_bounded_size(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = written(store, *[entry(f"/shop/{number}.png", at(number)) for number in range(10)])
+    monkeypatch.setattr(sql, "BLOCK", 3)
+    blocks = [block.contents.tolist() for block in store.added(FLAT, 0, 9)]
+    assert blocks == [contents[0:3], contents[3:6], contents[6:9]]
+
+
 def test_fingerprints_are_read_in_blocks_of_bounded_size(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

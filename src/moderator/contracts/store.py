@@ -103,6 +103,23 @@ class HashBlock:
     fingerprints: Sequence[Fingerprint]
 
 
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Which vectors of a model a store holds, told without reading them, for an index that mirrors them.
+
+    While `lineage` stays the same, vectors are only added, each with the next `sequence` number in the order of
+    commits, so an index that has everything up to `sequence` lacks exactly what `Store.added` yields after it. A new
+    lineage means that something was removed or replaced: build anew.
+
+    Attributes:
+        lineage: a random token of 32 hexadecimal digits, drawn anew with each removal or replacement.
+        sequence: the number of the last vector added; 0 before the first.
+    """
+
+    lineage: str
+    sequence: int
+
+
 Role = Literal["picture", "reference"]
 """Why a path was read: to be judged, or as a file of a reference set."""
 
@@ -176,6 +193,33 @@ class Store(ABC):
         """Streams fingerprints of judged contents in blocks of bounded size."""
 
     @abstractmethod
+    def generation(self, model: ModelId) -> Generation | None:
+        """Which vectors of `model` there are now; None when it never embedded anything."""
+
+    @abstractmethod
+    def added(self, model: ModelId, after: int, upto: int) -> Iterator[VectorBlock]:
+        """Streams the vectors of `model` whose sequence number is in (after, upto], in that order, in blocks of bounded
+        size: those of every content, whatever its scope and state, which `members` tells.
+
+        Take `upto` from `generation`, and ask for the generation again at the end: with another lineage, what was read
+        may be torn. An index that kept its last vector and reads from one earlier sees that it still fits the store,
+        which a restored backup would not.
+        """
+
+    @abstractmethod
+    def members(self, scope: Scope) -> Ids:
+        """The ids of the judged contents of `scope`, ascending: whose vectors and hashes its readers yield."""
+
+    @abstractmethod
+    def features(self, extractor: str, contents: Sequence[int]) -> Mapping[int, bytes]:
+        """What `extractor` (a name with its version) made of these contents; those it has not seen are left out."""
+
+    @abstractmethod
+    def write_features(self, extractor: str, made: Mapping[int, bytes]) -> None:
+        """Keeps what `extractor` made of contents, replacing what it made before; each is at most 16 MiB and is deleted
+        with its content. Raises: StoreError, when one of the contents is not there."""
+
+    @abstractmethod
     def images(self, contents: Sequence[int], role: Role = "picture") -> Mapping[int, Sequence[Image]]:
         """The stored images of these contents, by path, each with `scanned` False."""
 
@@ -193,7 +237,15 @@ class Store(ABC):
 
     @abstractmethod
     def decisions(self) -> Sequence[Decision]:
-        """Every reviewer's decision that has not expired."""
+        """Every reviewer's decision that has not expired, the smaller digest of each pair first."""
+
+    @abstractmethod
+    def decide(self, decision: Decision) -> None:
+        """Keeps a reviewer's decision in place of any earlier one on the same two contents, in either order."""
+
+    @abstractmethod
+    def withdraw(self, sha256: str, match_sha256: str) -> bool:
+        """Removes the decision on these two contents, in either order; tells whether there was one."""
 
     @abstractmethod
     def record(self, report: Report) -> None:

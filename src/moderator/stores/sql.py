@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
+import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,12 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from moderator.contracts import Entry, Fingerprint, Found, HashBlock, Known, Role, Scope, Store, VectorBlock, Vectors
+from moderator.contracts import (
+    Entry,
+    Fingerprint,
+    Found,
+    Generation,
+    HashBlock,
+    Known,
+    Role,
+    Scope,
+    Store,
+    VectorBlock,
+    Vectors,
+)
 from moderator.errors import StoreError, VectorError
 from moderator.models import Decision, Image, ModelId, Reference, Report, Verdict
 from moderator.stores import sqlite
 from moderator.stores.migrations import migrate
-from moderator.vectors import pack, unpack_rows
+from moderator.vectors import Ids, pack, unpack_rows
 
 BLOCK = 8192
 """Rows read at once: 16 MiB of 512-dimensional vectors."""
@@ -147,12 +160,21 @@ class SqliteStore(Store):
                 f"which has {vectors.model.dimension} dimensions"
             )
         number = self._register(connection, vectors.model)
-        # Under other limits a content has other views: those it had must not stay behind.
-        connection.execute("DELETE FROM embeddings WHERE model_id = ? AND content_id = ?", (number, content))
-        rows = zip(vectors.views, vectors.matrix, strict=True)
+        packed = {view: pack(row) for view, row in zip(vectors.views, vectors.matrix, strict=True)}
+        of_content = "FROM embeddings WHERE model_id = ? AND content_id = ?"
+        stored = dict(connection.execute(f"SELECT view, vector {of_content}", (number, content)))
+        if stored == packed:
+            return  # a batch that is written again leaves the generation as it is
+        if stored:
+            # Under other limits a content has other views: those it had must not stay behind.
+            connection.execute(f"DELETE {of_content}", (number, content))
+            connection.execute("UPDATE models SET lineage = ? WHERE id = ?", (secrets.token_bytes(16), number))
+        added = "UPDATE models SET written = written + ? WHERE id = ? RETURNING written"
+        (last,) = connection.execute(added, (len(packed), number)).fetchone()
+        first = last - len(packed) + 1
         connection.executemany(
-            "INSERT INTO embeddings (content_id, model_id, view, vector) VALUES (?, ?, ?, ?)",
-            [(content, number, view, pack(row)) for view, row in rows],
+            "INSERT INTO embeddings (content_id, model_id, view, sequence, vector) VALUES (?, ?, ?, ?, ?)",
+            [(content, number, view, first + place, one) for place, (view, one) in enumerate(packed.items())],
         )
 
     @staticmethod
@@ -168,9 +190,9 @@ class SqliteStore(Store):
 
     def _register(self, connection: sqlite3.Connection, model: ModelId) -> int:
         connection.execute(
-            'INSERT OR IGNORE INTO models (name, revision, "precision", preprocessing, dimension) '
-            "VALUES (?, ?, ?, ?, ?)",
-            _columns(model),
+            'INSERT OR IGNORE INTO models (name, revision, "precision", preprocessing, dimension, lineage) '
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (*_columns(model), secrets.token_bytes(16)),
         )
         if (number := self._model(model)) is None:
             raise StoreError("a model that was just inserted is not there")
@@ -206,6 +228,27 @@ class SqliteStore(Store):
         for rows in self._blocks(sql, only, "e.content_id"):
             ids, views, packed = zip(*rows, strict=True)
             yield VectorBlock(np.array(ids, dtype=np.int64), views, unpack_rows(packed, model.dimension))
+
+    def generation(self, model: ModelId) -> Generation | None:
+        if (number := self._model(model)) is None:
+            return None
+        (lineage, written) = self._read("SELECT lineage, written FROM models WHERE id = ?", (number,)).fetchone()
+        return Generation(lineage.hex(), written) if written else None
+
+    def added(self, model: ModelId, after: int, upto: int) -> Iterator[VectorBlock]:
+        number = self._model(model)
+        sql = (
+            "SELECT content_id, view, vector, sequence FROM embeddings "
+            "WHERE model_id = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?"
+        )
+        while rows := self._read(sql, (number, after, upto, BLOCK)).fetchall():
+            ids, views, packed, sequences = zip(*rows, strict=True)
+            yield VectorBlock(np.array(ids, dtype=np.int64), views, unpack_rows(packed, model.dimension))
+            after = sequences[-1]
+
+    def members(self, scope: Scope) -> Ids:
+        sql = f"SELECT c.id FROM contents c WHERE c.state = 'judged' AND {_SCOPES[scope]} ORDER BY c.id"
+        return np.fromiter((row[0] for row in self._read(sql)), dtype=np.int64)
 
     def hashes(self, scope: Scope, only: Sequence[int] | None = None) -> Iterator[HashBlock]:
         columns = ", ".join(f"c.{field}" for field in _FINGERPRINT.split(", "))
@@ -248,6 +291,23 @@ class SqliteStore(Store):
             found.setdefault(content, []).append(image)
         return found
 
+    # What else is made of contents
+
+    def features(self, extractor: str, contents: Sequence[int]) -> Mapping[int, bytes]:
+        made: dict[int, bytes] = {}
+        for some in _chunks(contents):
+            sql = f"SELECT content_id, made FROM features WHERE extractor = ? AND content_id IN ({_marks(some)})"
+            made.update(self._read(sql, (extractor, *some)))
+        return made
+
+    def write_features(self, extractor: str, made: Mapping[int, bytes]) -> None:
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT INTO features (extractor, content_id, made) VALUES (?, ?, ?) "
+                "ON CONFLICT (extractor, content_id) DO UPDATE SET made = excluded.made",
+                [(extractor, content, one) for content, one in made.items()],
+            )
+
     # Reference sets, decisions, results
 
     def add_references(self, set_name: str, entries: Sequence[tuple[int, str, str]], owner: str) -> int:
@@ -289,10 +349,15 @@ class SqliteStore(Store):
                 "AND content_id NOT IN (SELECT content_id FROM reference_entries)"
             )
             # A removed reference leaves no bytes behind (secure_delete), unless a scanned image holds the same.
-            connection.execute(
-                "DELETE FROM contents WHERE id NOT IN (SELECT content_id FROM images) "
-                "AND id NOT IN (SELECT content_id FROM reference_entries)"
+            unused = (
+                "NOT IN (SELECT content_id FROM images UNION SELECT content_id FROM reference_entries)"
             )
+            connection.execute(
+                "UPDATE models SET lineage = ? "
+                f"WHERE id IN (SELECT model_id FROM embeddings WHERE content_id {unused})",
+                (secrets.token_bytes(16),),
+            )
+            connection.execute(f"DELETE FROM contents WHERE id {unused}")
             self._audit(connection, "references.remove", f"{set_name}: {removed}")
         self._read("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return removed
@@ -313,6 +378,27 @@ class SqliteStore(Store):
             Decision(first.hex(), second.hex(), Verdict(verdict), *rest)
             for first, second, verdict, *rest in self._read(sql, (_now(),))
         ]
+
+    def decide(self, decision: Decision) -> None:
+        pair = _pair(decision.sha256, decision.match_sha256)
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO decisions (sha256, match_sha256, verdict, reason, owner, created, expires) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sha256, match_sha256) DO UPDATE SET "
+                "verdict = excluded.verdict, reason = excluded.reason, owner = excluded.owner, "
+                "created = excluded.created, expires = excluded.expires",
+                (*pair, decision.verdict, decision.reason, decision.owner, _now(), decision.expires),
+            )
+            self._audit(connection, "decisions.decide", f"{decision.verdict}: {pair[0].hex()} {pair[1].hex()}")
+
+    def withdraw(self, sha256: str, match_sha256: str) -> bool:
+        pair = _pair(sha256, match_sha256)
+        with self._transaction() as connection:
+            delete = "DELETE FROM decisions WHERE sha256 = ? AND match_sha256 = ?"
+            removed = connection.execute(delete, pair).rowcount
+            if removed:
+                self._audit(connection, "decisions.withdraw", f"{pair[0].hex()} {pair[1].hex()}")
+        return bool(removed)
 
     def record(self, report: Report) -> None:
         with self._transaction() as connection:
@@ -351,6 +437,11 @@ def _marks(values: Sequence[Any]) -> str:
 
 def _columns(model: ModelId) -> tuple[str, str, str, str, int]:
     return model.name, model.revision, model.precision, model.preprocessing, model.dimension
+
+
+def _pair(sha256: str, match_sha256: str) -> tuple[bytes, bytes]:
+    first, second = sorted((bytes.fromhex(sha256), bytes.fromhex(match_sha256)))
+    return first, second
 
 
 def _key(path: str) -> bytes:
