@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pymysql
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -22,6 +22,7 @@ from tests.stores.hard_vectors import clip_vector, searches
 if TYPE_CHECKING:
     from pymysql.connections import Connection
 
+ON_A_SERVER = settings(deadline=None, max_examples=40)
 DIMENSIONS = st.sampled_from([1, 2, 3, 12, 100, 512])
 
 
@@ -59,6 +60,7 @@ def shell(request: pytest.FixtureRequest) -> Iterator[Shell]:
         connection.close()
 
 
+@ON_A_SERVER
 @given(drawn=searches(DIMENSIONS))
 def test_cosine_similarity_is_that_of_numpy(shell: Shell, drawn: tuple[Matrix, Matrix]) -> None:
     (a,), rows = drawn
@@ -66,6 +68,7 @@ def test_cosine_similarity_is_that_of_numpy(shell: Shell, drawn: tuple[Matrix, M
         assert shell.cosine(a, b) == pytest.approx(a.astype(float) @ b.astype(float), abs=1e-6 + shell.exact)
 
 
+@ON_A_SERVER
 @given(
     pair=DIMENSIONS.flatmap(
         lambda dimension: hnp.arrays(np.float32, (2, dimension), elements=st.floats(-1000, 1000, width=32))

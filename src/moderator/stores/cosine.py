@@ -41,7 +41,7 @@ class Native:
 
 NATIVE: Mapping[str, Native] = {
     "mariadb": Native("1 - VEC_DISTANCE_COSINE({column}, X'{hex}')"),
-    "oceanbase": Native("1 - cosine_distance({column}, '{text}')"),
+    "oceanbase": Native("1 - cosine_distance({column}, X'{hex}')"),
     "tidb": Native("1 - VEC_COSINE_DISTANCE({column}, '{text}')"),
     # Of MySQL only HeatWave has DISTANCE(); the Community server takes bit planes instead.
     "heatwave": Native("1 - DISTANCE({column}, STRING_TO_VECTOR('{text}'), 'COSINE')"),
