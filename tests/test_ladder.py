@@ -128,7 +128,7 @@ def copies(search: StoredSearch, embedder: str, degrees: float) -> list[Match]:
 
 
 def alike(search: StoredSearch, degrees: float, top: int = 10) -> list[Match]:
-    return list(search.alike("meaning", cosine_of(degrees), top, lambda first, second: False))
+    return list(search.alike("meaning", cosine_of(degrees), top, lambda first, second: cosine_of(degrees)))
 
 
 def prohibited(search: StoredSearch, degrees: float, *sets: str) -> list[Match]:
@@ -320,7 +320,9 @@ def test_pictures_of_one_item_are_left_out_and_not_counted(shop: Shop) -> None:
         search.images(search.subjects[0])[0].content,
         shop.store.known(["old 1"], "picture")["old 1"].content,
     )
-    told = search.alike("meaning", cosine_of(30), 1, lambda first, second: {first, second} == set(near))
+    told = search.alike(
+        "meaning", cosine_of(30), 1, lambda first, second: None if {first, second} == set(near) else cosine_of(30)
+    )
     assert shop.told(list(told)) == [("new", "old 2")]
 
 

@@ -1,44 +1,84 @@
-"""Finds pictures that are similar but no copies: the same thing photographed anew, or another thing like it."""
+"""Finds pictures that are similar but no copies: the same thing photographed anew, or another thing like it.
+
+With a catalogue's metadata, the views of one item are merged, and an item in another colour is a variant.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated
 
 from pydantic import Field
 
-from moderator import Detector, Finding, Image, Options, Search
+from moderator import CatalogueOptions, Detector, Evidence, Finding, Image, Kind, Match, Search, Verdict
+
+Cosine = Annotated[float, Field(ge=-1, le=1)]
 
 
-class LookalikeOptions(Options):
-    """Options of `detector: lookalike`."""
+class LookalikeOptions(CatalogueOptions):
+    """Options of `detector: lookalike`. Two views of one item are no lookalikes; two items are told once, by their
+    closest views."""
 
     top: int = Field(5, ge=1)
     """The closest lookalikes kept for one picture, so that a catalogue of one style does not explode."""
-    same: Sequence[str] = ("sku",)
-    """Metadata columns: pictures that agree in one of them are one item, and no lookalikes."""
+    variants: Verdict = Verdict.ALLOW
+    """The verdict on variants, which are no fault of a catalogue."""
+    category: str = "category"
+    """The metadata column that `thresholds` is about."""
+    thresholds: Mapping[str, Cosine] = Field(default_factory=dict)
+    """Least similarity by category, in place of the rule's; of two categories, the stricter one counts."""
 
 
 class Lookalike(Detector):
-    """Reports pairs that are alike; copies are left to `duplicates`, views of one item are left out."""
+    """Reports pairs that are alike; copies are left to `duplicates`."""
 
     name = "lookalike"
-    summary = "similar pictures that are no copies; the same sku is not a lookalike of itself"
+    summary = "similar pictures that are no copies; views of one sku are merged, other colours are variants"
     options_model = LookalikeOptions
 
     def detect(self, search: Search) -> Iterable[Finding]:
-        def one_item(first: int, second: int) -> bool:
-            return self._apart(search.images(first), search.images(second)) is None
+        yield from self._variants(search)
 
-        for match in search.alike(self.embedder, self.rule.threshold, self.options.top, one_item):
+        def asked(first: int, second: int) -> float | None:
+            pair = self._apart(search.images(first), search.images(second))
+            return None if pair is None else self._threshold(*pair)
+
+        least = min([self.rule.threshold, *self.options.thresholds.values()])
+        told: dict[frozenset[str], tuple[Image, Image, Match]] = {}
+        more: Counter[frozenset[str]] = Counter()
+        for match in search.alike(self.embedder, least, self.options.top, asked):
             pair = self._apart(search.images(match.content), search.images(match.other))
             if pair is not None:
-                yield self.finding(*pair, match.evidence, f"alike: {match.evidence[-1].words}")
+                items = frozenset(map(self.options.item, pair))
+                more[items] += items in told
+                told.setdefault(items, (*pair, match))  # the closest comes first
+        for items, (image, other, match) in told.items():
+            count = more[items]
+            views = f"; and {count:,} other pair{'s' * (count > 1)} of views of the two items" if count else ""
+            yield self.finding(image, other, match.evidence, f"alike: {match.evidence[-1].words}{views}")
+
+    def _variants(self, search: Search) -> Iterator[Finding]:
+        """Yields items in another colour, however alike: a model of copies may well take one for an edited copy."""
+        images = (image for content in search.subjects for image in search.images(content))
+        if not any(image.metadata.get(column) for image in images for column in self.options.differ):
+            return
+        for match in search.copies(self.embedder, self.rule.threshold):
+            for image in search.images(match.content):
+                for other in search.images(match.other):
+                    if image.scanned and (words := self.options.variant(image, other)):
+                        rung = Evidence("metadata", Kind.VARIANT, 1.0, 1.0, words)
+                        evidence = (rung, *match.evidence)
+                        reason = f"variant: {words}; {match.evidence[-1].words}"
+                        yield replace(self.finding(image, other, evidence, reason), verdict=self.options.variants)
 
     def _apart(self, ours: Sequence[Image], theirs: Sequence[Image]) -> tuple[Image, Image] | None:
         """Returns the first two images that are not of one item; None where there are none."""
         pairs = ((image, other) for image in ours if image.scanned for other in theirs)
-        return next((pair for pair in pairs if not self._same_item(*pair)), None)
+        return next((pair for pair in pairs if not self.options.agree(*pair)), None)
 
-    def _same_item(self, image: Image, other: Image) -> bool:
-        columns = [(image.metadata.get(name), other.metadata.get(name)) for name in self.options.same]
-        return any(ours and ours == theirs for ours, theirs in columns)
+    def _threshold(self, image: Image, other: Image) -> float:
+        values = (one.metadata.get(self.options.category, "") for one in (image, other))
+        own: Mapping[str, float] = self.options.thresholds
+        return max(own.get(value, self.rule.threshold) for value in values)

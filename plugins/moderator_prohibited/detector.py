@@ -1,13 +1,22 @@
-"""Matches the scanned pictures against reference sets."""
+"""Matches the scanned pictures against reference sets: prohibited ones, pictures that are fine, and texts."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated
 
 from pydantic import Field
 
-from moderator import Detector, Evidence, Finding, Kind, Match, Options, Reference, Search
+from moderator import Detector, Evidence, Finding, Kind, Match, Options, Reference, Search, Verdict
+
+PROMPT_THRESHOLD = 0.3
+"""A starting point: the least cosine of picture and text at which LAION-400M kept a pair, by CLIP ViT-B/32
+(arXiv:2111.02114, section 2)."""
+
+Cosine = Annotated[float, Field(ge=-1, le=1)]
+Found = tuple[Match, Reference]
 
 
 class ProhibitedOptions(Options):
@@ -15,31 +24,59 @@ class ProhibitedOptions(Options):
 
     top: int = Field(3, ge=1)
     """The closest references of each set that are shown for one picture."""
-    below: float | None = Field(None, ge=-1, le=1)
+    below: Cosine | None = None
     """Leaves matches of this similarity and above, and those by hash, to a stricter rule: a band for review."""
+    thresholds: Mapping[str, Cosine] = Field(default_factory=dict)
+    """Least similarity by reference set, in place of the rule's."""
+    prompt_threshold: Cosine = PROMPT_THRESHOLD
+    """Least similarity of a picture and a text of a set's `prompts`; lower than that of two pictures."""
 
 
 class Prohibited(Detector):
     """Reports every picture that matches a reference."""
 
     name = "prohibited"
-    summary = "matches against reference sets, with set, score and threshold"
+    summary = "matches against reference sets and texts, less what an allowlist matches as closely"
     options_model = ProhibitedOptions
 
     def detect(self, search: Search) -> Iterable[Finding]:
-        matched: dict[int, dict[str, list[tuple[Match, Reference]]]] = defaultdict(lambda: defaultdict(list))
-        for match, references in search.prohibited(self.embedder, self.rule.threshold, self.rule.sets):
-            below = self.options.below
-            if below is not None and (match.kind is Kind.COPY or match.score >= below):
-                continue
+        matched: dict[int, dict[str, list[Found]]] = defaultdict(lambda: defaultdict(list))
+        allowed: dict[int, Match] = {}
+        for match, references in self._matches(search):
             for reference in references:
-                matched[match.content][reference.set].append((match, reference))
-        for content in search.subjects:
-            for _, found in sorted(matched[content].items()) if content in matched else ():
-                yield from self._of_set(search, content, found)
+                if not reference.allow:
+                    matched[match.content][reference.set].append((match, reference))
+                elif match.content not in allowed or _farness(match) < _farness(allowed[match.content]):
+                    allowed[match.content] = match
+        fine: set[int] = set()
+        for content in (one for one in search.subjects if one in matched):
+            for _, found in sorted(matched[content].items()):
+                kept = [one for one in found if not _covers(allowed.get(content), one[0])]
+                fine.update([content] if len(kept) < len(found) else [])
+                yield from self._of_set(search, content, [one for one in kept if self._is_asked(one[0])])
+        if fine:
+            search.note(f"{self.rule.id}: {len(fine):,} picture(s) that an allowlist matches as closely are left out")
+        yield from self._described(search)
 
-    def _of_set(self, search: Search, content: int, found: list[tuple[Match, Reference]]) -> Iterator[Finding]:
-        found.sort(key=lambda pair: (list(Kind).index(pair[0].kind), -pair[0].score, pair[1].entry))
+    def _matches(self, search: Search) -> Iterator[tuple[Match, Sequence[Reference]]]:
+        """Asks the sets of each threshold, and the allowlists at the lowest, so that a closer one is never missed."""
+        own = self.options.thresholds
+        allow = [name for name, declared in search.reference_sets.items() if declared.allow]
+        asked = [name for name in self.rule.sets or search.reference_sets if name not in allow]
+        by_threshold: dict[float, list[str]] = defaultdict(list)
+        for name in asked:
+            by_threshold[own.get(name, self.rule.threshold)].append(name)
+        if allow and asked:
+            by_threshold[min(by_threshold)] += allow
+        for threshold, names in by_threshold.items() or [(self.rule.threshold, self.rule.sets)]:
+            yield from search.prohibited(self.embedder, threshold, names)
+
+    def _is_asked(self, match: Match) -> bool:
+        below = self.options.below
+        return below is None or (match.kind is not Kind.COPY and match.score < below)
+
+    def _of_set(self, search: Search, content: int, found: list[Found]) -> Iterator[Finding]:
+        found.sort(key=lambda one: (_farness(one[0]), one[1].entry))
         top = self.options.top
         more = f"; {len(found) - top:,} more of this set match" if len(found) > top else ""
         for match, reference in found[:top]:
@@ -47,6 +84,25 @@ class Prohibited(Detector):
             for image in search.images(content):
                 if image.scanned:
                     yield self.finding(image, reference, match.evidence, reason)
+
+    def _described(self, search: Search) -> Iterator[Finding]:
+        """Yields the pictures that a prompt fits. A text proves nothing: a person is asked, whatever the rule says."""
+        sets = self.rule.sets or list(search.reference_sets)
+        for content, prompt, evidence in search.described(self.embedder, self.options.prompt_threshold, sets):
+            for image in search.images(content):
+                if image.scanned:
+                    reason = f"the text fits: {evidence[-1].words}"
+                    yield replace(self.finding(image, prompt, evidence, reason), verdict=Verdict.REVIEW)
+
+
+def _farness(match: Match) -> tuple[int, float]:
+    """Orders matches: the strongest kind first, then the highest similarity."""
+    return list(Kind).index(match.kind), -match.score
+
+
+def _covers(allowed: Match | None, match: Match) -> bool:
+    """Whether the picture is at least as close to one that is fine as to the prohibited one."""
+    return allowed is not None and _farness(allowed) <= _farness(match)
 
 
 def _reason(strongest: Evidence) -> str:

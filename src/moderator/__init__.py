@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from moderator.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from moderator.contracts import Detector, Embedder, Options, Reporter, Search, Store
+    from moderator.contracts import CatalogueOptions, Detector, Embedder, Options, Reporter, Search, Store
     from moderator.errors import ModeratorError
     from moderator.models import (
         Evidence,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from moderator.scan import scan
 
 _HOMES = {
-    "contracts": "Detector Embedder Options Reporter Search Store",
+    "contracts": "CatalogueOptions Detector Embedder Options Reporter Search Store",
     "errors": "ModeratorError",
     "models": "Evidence Finding Group Image Kind Match ModelId Preprocessing Reference Report Verdict",
     "policy": "EmbedderSpec Policy Rule load_policy",
@@ -42,7 +42,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split
 
 __all__ = [  # noqa: RUF022 - in the order in which one meets them
     "hookimpl",
-    "Detector", "Embedder", "Options", "Reporter", "Search", "Store",
+    "Detector", "Embedder", "CatalogueOptions", "Options", "Reporter", "Search", "Store",
     "ModeratorError",
     "Evidence", "Finding", "Group", "Image", "Kind", "Match", "ModelId", "Preprocessing", "Reference", "Report",
     "Verdict",

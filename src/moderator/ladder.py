@@ -14,9 +14,11 @@ from functools import cached_property
 import numpy as np
 
 from moderator.contracts import Embedder, Fingerprint, Found, Scope, Search, Store, VectorBlock
-from moderator.models import Evidence, Image, Kind, Match, Reference
-from moderator.policy import Policy
+from moderator.gallery import Gallery
+from moderator.models import Evidence, Image, Kind, Match, Reference, Verdict
+from moderator.policy import Policy, ReferenceSet
 from moderator.search import exact, rungs
+from moderator.search.prompts import described, prompts_of
 from moderator.vectors import Matrix
 
 CAP = 1000
@@ -30,7 +32,11 @@ Pair = tuple[int, int]
 
 
 class StoredSearch(Search):
-    """Answers detectors from a store, for the pictures of one scan."""
+    """Answers detectors from a store, for the pictures of one scan.
+
+    Args:
+        against: the files that the scanned ones are compared with; None: everything stored.
+    """
 
     def __init__(
         self,
@@ -38,17 +44,20 @@ class StoredSearch(Search):
         policy: Policy,
         embedders: Mapping[str, Embedder],
         scanned: Sequence[tuple[Found, int]],
+        against: Sequence[tuple[Found, int]] | None = None,
     ) -> None:
         self._store = store
         self._policy = policy
         self._embedders = embedders
-        self._names = {found.path.encode("utf-8", "surrogateescape"): found.name for found, _ in scanned}
-        self._subjects = list(dict.fromkeys(content for _, content in scanned))
+        self._gallery = Gallery(store, scanned, against)
+        self._against = self._gallery.against
+        self._subjects = self._gallery.subjects
         self._subject_set = frozenset(self._subjects)
-        self._images: dict[int, tuple[Image, ...]] = {}
         self._fingerprints: dict[int, Fingerprint] = {}
         self._vectors: dict[str, dict[int, Matrix]] = {}
         self.notes: list[str] = []
+        self.denied: set[Pair] = set()
+        """Pairs of contents that matched and were left out, because a reviewer has called them no match."""
 
     @property
     def subjects(self) -> Sequence[int]:
@@ -59,18 +68,7 @@ class StoredSearch(Search):
             self.notes.append(text)
 
     def images(self, content: int) -> Sequence[Image]:
-        if content not in self._images:
-            self._images[content] = tuple(map(self._named, self._store.images([content]).get(content, ())))
-        return sorted(self._images[content], key=lambda image: (not image.scanned, image.path))
-
-    def _named(self, image: Image) -> Image:
-        """Gives a picture of this scan the name it was found by; one of an earlier scan keeps its full path."""
-        name = self._printed.get(image.path)
-        return image if name is None else replace(image, path=name, scanned=True)
-
-    @cached_property
-    def _printed(self) -> Mapping[str, str]:
-        return {path.decode("utf-8", "backslashreplace"): name for path, name in self._names.items()}
+        return self._gallery.images(content)
 
     def sha256(self, content: int) -> str:
         """Returns the hexadecimal SHA-256 of a content."""
@@ -80,17 +78,25 @@ class StoredSearch(Search):
     # The three questions
 
     def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
-        pairs = {pair for pair, _ in self._pairs(embedder, threshold, "images")} | self._hash_pairs("images")
+        near = self._pairs(embedder, threshold, "images", self._against)
+        pairs = {pair for pair, _ in near} | self._hash_pairs("images", self._against)
         asked = Evidence(embedder, self._kind(embedder), None, threshold)
         return self._matches(self._unordered(sorted(pairs)), asked, self._other_rungs(embedder))
 
-    def alike(self, embedder: str, threshold: float, top: int, item: Callable[[int, int], bool]) -> Iterable[Match]:
+    def alike(
+        self, embedder: str, threshold: float, top: int, asked: Callable[[int, int], float | None]
+    ) -> Iterable[Match]:
         kept: Counter[int] = Counter()
-        asked = Evidence(embedder, Kind.LOOKALIKE, None, threshold)
-        ranked = sorted(self._pairs(embedder, threshold, "images"), key=lambda hit: (-hit[1], hit[0]))
-        for match in self._matches(self._unordered(pair for pair, _ in ranked), asked, self._copy_rungs):
-            first, second = match.content, match.other
-            if any(rung.holds for rung in match.evidence[:-1]) or item(first, second):
+        rung = Evidence(embedder, Kind.LOOKALIKE, None, threshold)
+        near = self._pairs(embedder, threshold, "images", self._against)
+        ranked = sorted(near, key=lambda hit: (-hit[1], hit[0]))
+        for found in self._matches(self._unordered(pair for pair, _ in ranked), rung, self._copy_rungs):
+            first, second = found.content, found.other
+            if any(rung.holds for rung in found.evidence[:-1]) or (least := asked(first, second)) is None:
+                continue
+            *others, last = found.evidence
+            match = replace(found, evidence=(*others, replace(last, threshold=least)))
+            if not match.evidence[-1].holds:
                 continue
             # A pair is told if it is among the closest of either side that is of this scan: a favourite hides nothing.
             sides = [one for one in (first, second) if one in self._subject_set]
@@ -104,9 +110,10 @@ class StoredSearch(Search):
         entries: dict[int, list[Reference]] = {}
         for reference in self._store.references(sets):
             entries.setdefault(reference.content, []).append(self._declared(reference))
-        if not entries:
+        if not entries and not self._has_prompts(sets):
             where = f"the set {', '.join(sets)}" if sets else "any set"
             self.note(f"no references in {where}: nothing could match; fill it with `moderator references add`")
+        if not entries:
             return
         pairs = {pair for pair, _ in self._pairs(embedder, threshold, "references", list(entries))}
         pairs |= {pair for pair in self._hash_pairs("references") if pair[1] in entries}
@@ -115,12 +122,29 @@ class StoredSearch(Search):
         for match in self._matches(sorted(pairs), asked, self._other_rungs(embedder)):
             yield match, entries[match.other]
 
+    def _has_prompts(self, sets: Sequence[str]) -> bool:
+        declared = self.reference_sets
+        return any(declared[name].prompts for name in sets or declared if name in declared)
+
     def _declared(self, reference: Reference) -> Reference:
         """Adds what the policy says of the entry's set."""
         declared = self._policy.reference_sets.get(reference.set)
         if declared is None:
             return reference
-        return replace(reference, severity=declared.severity, set_label=declared.label)
+        return replace(reference, severity=declared.severity, set_label=declared.label, allow=declared.allow)
+
+    @cached_property
+    def reference_sets(self) -> Mapping[str, ReferenceSet]:
+        added = dict.fromkeys((reference.set for reference in self._store.references()), ReferenceSet())
+        return {**added, **self._policy.reference_sets}
+
+    def described(
+        self, embedder: str, threshold: float, sets: Sequence[str]
+    ) -> Iterable[tuple[int, Reference, tuple[Evidence, ...]]]:
+        prompts = prompts_of({name: self.reference_sets[name] for name in sets if name in self.reference_sets})
+        pictures = self._store.vectors(self._embedders[embedder].model, "images", self._subjects)
+        for content, prompt, score in described(self._embedders[embedder], pictures, prompts, threshold):
+            yield content, prompt, (Evidence(embedder, Kind.LOOKALIKE, score, threshold, "picture and text"),)
 
     def _kind(self, embedder: str) -> Kind:
         """A model of meaning (CLIP) never proves a copy, however close it says two pictures are."""
@@ -172,11 +196,11 @@ class StoredSearch(Search):
                 seen.add(key)
                 yield first, second
 
-    def _hash_pairs(self, scope: Scope) -> set[Pair]:
+    def _hash_pairs(self, scope: Scope, only: Sequence[int] | None = None) -> set[Pair]:
         """Pairs (of this scan, other) with identical pixels or a matching PDQ hash in any orientation."""
         if scope not in self._hashed:
             by_pixels: dict[bytes, list[int]] = {}
-            for block in self._store.hashes(scope):
+            for block in self._store.hashes(scope, only):
                 for content, fingerprint in zip(block.contents, block.fingerprints, strict=True):
                     by_pixels.setdefault(fingerprint.pixels, []).append(int(content))
             pairs = {
@@ -187,7 +211,7 @@ class StoredSearch(Search):
             }
             hits = exact.above(
                 self._pdq_blocks("images", 8, self._subjects),
-                lambda: self._pdq_blocks(scope, 1),
+                lambda: self._pdq_blocks(scope, 1, only),
                 rungs.PDQ_THRESHOLD,
                 CAP + 2,
             )
@@ -243,8 +267,23 @@ class StoredSearch(Search):
                     *self._hash_evidence(first, second),
                     *(self._tried(rung, first, second) for rung in cosines),
                 )
-                if any(rung.holds for rung in evidence):
+                if any(rung.holds for rung in evidence) and not self._is_denied(first, second):
                     yield Match(first, second, evidence)
+
+    def _is_denied(self, first: int, second: int) -> bool:
+        pair = frozenset(self._fingerprints[content].sha256.hex() for content in (first, second))
+        if pair not in self._no_matches:
+            return False
+        self.denied.add((min(first, second), max(first, second)))
+        return True
+
+    @cached_property
+    def _no_matches(self) -> frozenset[frozenset[str]]:
+        """What reviewers have called no match. Asked before the grouping, so that no other link is lost with it."""
+        decisions = self._store.decisions()
+        return frozenset(
+            frozenset((one.sha256, one.match_sha256)) for one in decisions if one.verdict is Verdict.ALLOW
+        )
 
     def _hash_evidence(self, first: int, second: int) -> tuple[Evidence, ...]:
         return rungs.hash_rungs(self._fingerprints[first], self._fingerprints[second])

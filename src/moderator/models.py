@@ -77,7 +77,14 @@ class ModelId:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture at a path, as the store knows it. `scanned` is False for one from an earlier scan."""
+    """A picture at a path, as the store knows it. `scanned` is False for one from an earlier scan.
+
+    Attributes:
+        path: as it is printed.
+        size: bytes.
+        modified: when the file was last written, in nanoseconds since 1970.
+        file: its absolute path as the system takes it; bytes that are no UTF-8 stand as surrogates.
+    """
 
     path: str
     content: int
@@ -87,6 +94,9 @@ class Image:
     size: int
     metadata: Mapping[str, str] = field(default_factory=dict)
     scanned: bool = True
+    format: str = ""
+    modified: int = 0
+    file: str = ""
 
     def __str__(self) -> str:
         return self.path
@@ -94,7 +104,12 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A prohibited picture, named by its set and a label that never is its file name unless asked for."""
+    """A prohibited picture, named by its set and a label that never is its file name unless asked for.
+
+    Attributes:
+        content: 0 for a prompt of the set, which has no picture; its label is the text.
+        allow: True for one of an allowlist: what matches it is fine.
+    """
 
     set: str
     entry: int
@@ -102,6 +117,7 @@ class Reference:
     content: int
     severity: str = "high"
     set_label: str = ""
+    allow: bool = False
 
     def __str__(self) -> str:
         return f"{self.set_label or self.set}, {self.label or f'entry #{self.entry}'}"
@@ -169,11 +185,17 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Pictures reported together. `smallest` is the least similarity of any two of them."""
+    """Pictures reported together.
+
+    Attributes:
+        smallest: the least similarity of any two of them.
+        keeper: the picture to keep, where the detector names one.
+    """
 
     id: str
     size: int
     smallest: float
+    keeper: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class EmbedderSpec(_Section):
 
 
 class ReferenceSet(_Section):
-    """A named set of prohibited pictures."""
+    """A named set of prohibited pictures, or of pictures that are fine."""
 
     folder: Path | None = None
     """A folder whose pictures are the set, read at each scan, relative to the policy file; None for a set kept
@@ -54,6 +54,12 @@ class ReferenceSet(_Section):
     """What reports call the set; its name where empty."""
     severity: Literal["low", "medium", "high", "critical"] = "high"
     """Shown with each match."""
+    allow: bool = False
+    """True for pictures that are fine: what matches one of them at least as closely as it matches a prohibited
+    picture is not reported by any `prohibited` rule, and is counted."""
+    prompts: Sequence[Annotated[str, Field(min_length=1)]] = ()
+    """Texts as soft references, for rules whose model reads text (CLIP): a picture that a text fits is sent to review,
+    whatever the rule's verdict."""
 
 
 class Rule(_Section):
@@ -254,7 +260,11 @@ class _CrossCheck:
             self._refuse(("rules", index), "several embedders are declared, so the rule must name its `embedder`")
         named = fields.get("sets")
         for position, wanted in enumerate(named if isinstance(named, list) else []):
-            self._known(("rules", index, "sets", position), wanted, list(self._sets), "reference set")
+            place = ("rules", index, "sets", position)
+            self._known(place, wanted, list(self._sets), "reference set")
+            if isinstance(wanted, str) and _mapping(self._sets.get(wanted)).get("allow") is True:
+                hint = "name prohibited sets; those with `allow: true` are asked by every rule"
+                self._refuse(place, f"`{wanted}` is a set of pictures that are fine", hint)
 
     def _refuse(self, place: Place, message: str, hint: str = "") -> None:
         self.problems.append(Problem(_place(place), message, hint, _line(place, self._lines)))

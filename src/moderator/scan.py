@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from moderator import references
-from moderator.contracts import Embedder, Progress, Store
-from moderator.errors import ModeratorError
+from moderator.contracts import Embedder, Found, Progress, Store
+from moderator.errors import ArgumentError, ModeratorError
 from moderator.ingest import Ingest
 from moderator.intake.walk import walk
 from moderator.ladder import PROHIBITED, StoredSearch
-from moderator.models import Decision, Fault, Finding, Reference, Report, Verdict
+from moderator.models import Decision, Fault, Finding, Image, Report, Verdict
 from moderator.policy import DEFAULT_STORE, Policy, Rule
 from moderator.registry import Registry, describe
 
@@ -28,11 +28,14 @@ class Pictures:
         sources: files, folders, glob patterns, manifests, or `-` for the paths in `listed`.
         listed: paths, as from standard input.
         metadata: columns by absolute path, joined to what is found.
+        between: two folders: only pairs across them are asked about, the first one's pictures as those that were there
+            before. Reference sets are asked about the pictures of both.
     """
 
     sources: Sequence[str]
     listed: Iterable[str] = ()
     metadata: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    between: tuple[str, str] | None = None
 
 
 def scan(
@@ -57,23 +60,27 @@ def scan(
     registry = registry or Registry.discover()
     progress = progress or Progress()
     wanted = pictures if isinstance(pictures, Pictures) else Pictures(pictures)
-    walked = list(walk(wanted.sources, exclude=policy.exclude, metadata=wanted.metadata, listed=wanted.listed))
+    sources = _sources(wanted)
+    walked = list(walk(sources, exclude=policy.exclude, metadata=wanted.metadata, listed=wanted.listed))
     embedders = registry.make_embedders(policy)
+    _check_prompts(policy, embedders)
     with registry.open_store(policy.store or f"sqlite:///{DEFAULT_STORE}") as store:
         ingest = Ingest(store, list(embedders.values()), policy.limits, progress)
         unread, notes = _references(store, policy, ingest, embedders)
         outcome = ingest.run(walked, "picture")
         gone = ingest.forget_missing(
-            [source for source in wanted.sources if os.path.isdir(source)],  # noqa: PTH112
+            [source for source in sources if os.path.isdir(source)],  # noqa: PTH112
             [item[0] for item in walked if isinstance(item, tuple)],
         )
         if gone:
             notes.append(f"{gone:,} stored picture(s) whose files are gone were forgotten")
         search = StoredSearch(store, policy, embedders, outcome.judged)
-        findings, faults = _ask(policy, registry, search, progress)
-        findings, settled = _unsettled(findings, store.decisions(), search)
-        if settled:
-            notes.append(f"{settled:,} finding(s) that a reviewer has allowed are left out")
+        pairs = _pairwise(store, policy, embedders, outcome.judged, wanted.between) or search
+        asked = [(rule, search if rule.detector == PROHIBITED else pairs) for rule in policy.rules]
+        findings, faults = _ask(policy, registry, asked, progress)
+        findings = _confirmed(findings, store.decisions(), search)
+        if denied := search.denied | pairs.denied:
+            notes.append(f"{len(denied):,} pair(s) that a reviewer has called no match are left out")
         report = Report(
             policy=name,
             store=store.url,
@@ -86,7 +93,7 @@ def scan(
             rejected=tuple(outcome.rejected),
             skipped=tuple(outcome.skipped),
             faults=(*registry.faults, *faults),
-            notes=(*notes, *search.notes),
+            notes=(*notes, *dict.fromkeys((*search.notes, *pairs.notes))),
             models=tuple(f"{name}: {embedder.model}" for name, embedder in embedders.items()),
             rules=tuple(rule.id for rule in policy.rules),
             unread_references=unread,
@@ -120,14 +127,58 @@ def _references(
     return unread, notes
 
 
+def _sources(wanted: Pictures) -> Sequence[str]:
+    """Raises: ArgumentError for two folders that are none, or not apart."""
+    if wanted.between is None:
+        return wanted.sources
+    if wanted.sources:
+        raise ArgumentError("name two folders to look between, or pictures, not both")
+    for one in wanted.between:
+        if not os.path.isdir(one):  # noqa: PTH112
+            raise ArgumentError(f"no such folder: {one}", hint="--between takes two folders")
+    first, second = (os.path.join(os.path.abspath(one), "") for one in wanted.between)  # noqa: PTH100, PTH118
+    if first.startswith(second) or second.startswith(first):
+        raise ArgumentError("of the two folders to look between, one lies in the other")
+    return wanted.between
+
+
+def _pairwise(
+    store: Store,
+    policy: Policy,
+    embedders: Mapping[str, Embedder],
+    judged: Sequence[tuple[Found, int]],
+    between: tuple[str, str] | None,
+) -> StoredSearch | None:
+    """Returns the search that knows only pairs of a picture of the second folder and one of the first."""
+    if between is None:
+        return None
+    there, here = (
+        [pair for pair in judged if pair[0].path.startswith(os.path.join(os.path.abspath(folder), ""))]  # noqa: PTH100, PTH118
+        for folder in between
+    )
+    return StoredSearch(store, policy, embedders, here, there)
+
+
+def _check_prompts(policy: Policy, embedders: Mapping[str, Embedder]) -> None:
+    """Raises: ArgumentError for texts that no rule could ask about."""
+    rules = [rule for rule in policy.rules if rule.detector == PROHIBITED]
+    for name, declared in policy.reference_sets.items():
+        asking = [embedders[policy.embedder_of(rule)] for rule in rules if not rule.sets or name in rule.sets]
+        if declared.prompts and asking and not any(embedder.reads_text for embedder in asking):
+            raise ArgumentError(
+                f"the reference set `{name}` has prompts, but no rule that asks it has a model that reads text",
+                hint="give a `prohibited` rule a CLIP embedder, or remove the prompts",
+            )
+
+
 def _ask(
-    policy: Policy, registry: Registry, search: StoredSearch, progress: Progress
+    policy: Policy, registry: Registry, asked: Sequence[tuple[Rule, StoredSearch]], progress: Progress
 ) -> tuple[list[Finding], list[Fault]]:
     """Asks every rule; one whose detector fails is a fault, and the others still answer."""
     findings: list[Finding] = []
     faults: list[Fault] = []
-    with progress.stage("Asking the rules", len(policy.rules)) as advance:
-        for rule in policy.rules:
+    with progress.stage("Asking the rules", len(asked)) as advance:
+        for rule, search in asked:
             try:
                 detector = registry.detectors[rule.detector](rule, policy.embedder_of(rule))
                 for finding in detector.detect(search):
@@ -155,19 +206,25 @@ def _check(finding: object, rule: Rule) -> None:
             raise ValueError(f"the score of `{rung.signal}` is not a number")
 
 
-def _unsettled(
+def _confirmed(
     findings: Sequence[Finding], decisions: Sequence[Decision], search: StoredSearch
-) -> tuple[list[Finding], int]:
-    """Leaves out the pairs that a reviewer has allowed."""
-    allowed = {frozenset((one.sha256, one.match_sha256)) for one in decisions if one.verdict is Verdict.ALLOW}
-    if not allowed:
-        return list(findings), 0
-    kept = [finding for finding in findings if frozenset(_digests(finding, search)) not in allowed]
-    return kept, len(findings) - len(kept)
+) -> list[Finding]:
+    """Says which findings a reviewer has called a match."""
+    pairs = ((frozenset((one.sha256, one.match_sha256)), one) for one in decisions)
+    confirmed = {pair: one for pair, one in pairs if one.verdict is not Verdict.ALLOW}
+    told = []
+    for finding in findings:
+        word = confirmed.get(frozenset(_digests(finding, search))) if confirmed else None
+        said = f"{finding.reason}; a match, says {word.owner}: {word.reason}" if word else finding.reason
+        told.append(replace(finding, reason=said))
+    return told
 
 
 def _digests(finding: Finding, search: StoredSearch) -> Iterator[str]:
     yield finding.image.sha256
     match = finding.match
-    yield search.sha256(match.content) if isinstance(match, Reference) else match.sha256
+    if isinstance(match, Image):
+        yield match.sha256
+    elif match.content:
+        yield search.sha256(match.content)
 

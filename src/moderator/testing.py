@@ -38,7 +38,7 @@ from moderator.models import (
     Unjudged,
     Verdict,
 )
-from moderator.policy import EmbedderSpec, Rule
+from moderator.policy import EmbedderSpec, ReferenceSet, Rule
 from moderator.vectors import Matrix, normalise
 
 HOSTILE = "\x1b[31mred\u202e[bold]name</script>\n\\xff=cmd|' /C calc'!A0.jpg"
@@ -72,6 +72,7 @@ class FakeEmbedder(Embedder):
     def __init__(self, spec: EmbedderSpec) -> None:
         super().__init__(spec)
         self.finds_copies = self.options.finds_copies
+        self.reads_text = True
 
     @property
     def model(self) -> ModelId:
@@ -98,7 +99,8 @@ class FakeSearch(Search):
     Args:
         images: the images of this scan.
         scores: cosine similarity of pairs of contents; 0 for those not named.
-        references: entries of reference sets; their contents appear in `scores`.
+        references: entries of reference sets; their contents appear in `scores`. One with the content 0 is a prompt,
+            which stands in `scores` as minus its entry.
         copy_threshold: from which similarity on `alike` leaves a pair to the duplicates.
     """
 
@@ -137,13 +139,22 @@ class FakeSearch(Search):
                     if match is not None:
                         yield match
 
-    def alike(self, embedder: str, threshold: float, top: int, item: Callable[[int, int], bool]) -> Iterable[Match]:
+    def alike(
+        self, embedder: str, threshold: float, top: int, asked: Callable[[int, int], float | None]
+    ) -> Iterable[Match]:
         kept: dict[int, int] = {}
         for match in sorted(self.copies(embedder, threshold), key=lambda one: -one.score):
             pair = match.content, match.other
-            if match.score < self._copy_threshold and not item(*pair) and min(kept.get(one, 0) for one in pair) < top:
+            least = asked(*pair)
+            told = least is not None and least <= match.score < self._copy_threshold
+            if told and min(kept.get(one, 0) for one in pair) < top:
                 kept.update({one: kept.get(one, 0) + 1 for one in pair})
-                yield replace(match, evidence=(replace(match.evidence[0], kind=Kind.LOOKALIKE),))
+                rung = replace(match.evidence[0], kind=Kind.LOOKALIKE, threshold=least or 0.0)
+                yield replace(match, evidence=(rung,))
+
+    @property
+    def reference_sets(self) -> Mapping[str, ReferenceSet]:
+        return {one.set: ReferenceSet(allow=one.allow) for one in self._references}
 
     def prohibited(
         self, embedder: str, threshold: float, sets: Sequence[str]
@@ -151,8 +162,17 @@ class FakeSearch(Search):
         for content in self.subjects:
             for reference in self._references:
                 match = self._match(content, reference.content, embedder, threshold, Kind.EDITED_COPY)
-                if match is not None and (not sets or reference.set in sets):
+                if match is not None and reference.content and (not sets or reference.set in sets):
                     yield match, [reference]
+
+    def described(
+        self, embedder: str, threshold: float, sets: Sequence[str]
+    ) -> Iterable[tuple[int, Reference, tuple[Evidence, ...]]]:
+        for content in self.subjects:
+            for prompt in self._references:
+                score = self._scores.get(frozenset((content, -prompt.entry)), 0.0)
+                if prompt.content == 0 and prompt.set in sets and score >= threshold:
+                    yield content, prompt, (Evidence(embedder, Kind.LOOKALIKE, score, threshold),)
 
     def similarity(self, embedder: str, contents: Sequence[int]) -> Matrix:  # noqa: ARG002 - one table for all
         pairs = [[self._scores.get(frozenset((a, b)), 0.0) if a != b else 1.0 for b in contents] for a in contents]

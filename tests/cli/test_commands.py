@@ -234,7 +234,7 @@ def test_doctor_is_content_with_the_offline_policy(run: Run) -> None:
     ran = run("doctor", "--policy", "offline")
     assert ran.code == 0, ran.out
     assert "a worker decodes pictures" in ran.out
-    assert "integrity ok" in ran.out
+    assert "integrity ok" in " ".join(ran.out.split())  # where the line is broken depends on the path
 
 
 def test_doctor_tells_what_the_default_policy_lacks(run: Run) -> None:

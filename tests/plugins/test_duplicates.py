@@ -68,7 +68,7 @@ def test_of_two_scanned_pictures_the_larger_is_kept_then_the_heavier_then_the_fi
 def test_identical_files_are_copies_by_their_bytes() -> None:
     (finding,) = found([image(1, "a.jpg"), image(1, "b.jpg")], {})
     assert (finding.image.path, str(finding.match), finding.kind) == ("b.jpg", "a.jpg", Kind.COPY)
-    assert finding.reason == "identical bytes"
+    assert finding.reason == "identical bytes; the match is kept by path"
 
 
 def test_every_path_of_a_copied_content_is_told() -> None:
@@ -114,5 +114,6 @@ def test_the_package_is_a_plugin_without_privilege() -> None:
 
     source = Path(str(moderator_duplicates.__file__)).with_name("detector.py").read_text()
     assert {line for line in source.splitlines() if "moderator" in line and "import" in line} == {
-        "from moderator import Detector, Evidence, Finding, Group, Image, Kind, Match, Search"
+        "from moderator import CatalogueOptions, Detector, Evidence, Finding, Group, Image, Kind, Match, Search",
+        "from moderator_duplicates.keeper import Criterion, problem, rank, why",
     }

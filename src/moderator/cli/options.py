@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from moderator.contracts import Store
     from moderator.policy import Policy
     from moderator.registry import Registry
+    from moderator.scan import Pictures
 
 LOCAL = Path("policy.yaml")
 
@@ -30,6 +34,21 @@ PolicyOption = Annotated[
 StoreOption = Annotated[
     str | None,
     typer.Option("--store", metavar="URL", help="Where vectors are kept, such as sqlite:///FILE. Else the policy's."),
+]
+PicturesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PICTURES",
+        help="Files, folders, glob patterns, a CSV or JSONL manifest, or - for a list on standard input.",
+    ),
+]
+MetadataOption = Annotated[
+    Path | None,
+    typer.Option(metavar="CSV", help="A CSV or JSONL file with a path column; its columns join the pictures."),
+]
+BetweenOption = Annotated[
+    tuple[str, str] | None,
+    typer.Option(metavar="A B", help="Two folders: only pairs of one picture of A and one of B; A's are kept."),
 ]
 
 
@@ -74,3 +93,21 @@ def find_policy(policy: str | None) -> tuple[Path, str]:
     if policy in ready and not Path(policy).is_file():
         return ready[policy], policy
     return Path(policy), policy
+
+
+def wanted_pictures(
+    sources: Sequence[str] | None, metadata: Path | None, between: tuple[str, str] | None
+) -> Pictures:
+    """Returns what the arguments of a scan name. Raises: ArgumentError."""
+    from moderator.intake.manifest import read_manifest
+    from moderator.scan import Pictures
+
+    rows = read_manifest(metadata) if metadata is not None else []
+    columns = {os.path.abspath(row.path): row.columns for row in rows}  # noqa: PTH100 - links are not followed
+    return Pictures(sources or [], _listed(), columns, between)
+
+
+def _listed() -> Iterator[str]:
+    """Yields the lines of standard input, whatever bytes a file name has; read only where `-` is a source."""
+    for line in sys.stdin.buffer:
+        yield os.fsdecode(line)

@@ -3,6 +3,7 @@
 A plugin subclasses one of these and returns the class from the hook of `moderator.hookspecs`.
 """
 
+from moderator.contracts.catalogue import CatalogueOptions
 from moderator.contracts.detector import Detector, Options, Search
 from moderator.contracts.embedder import Embedder
 from moderator.contracts.reporter import Progress, Reporter
@@ -21,6 +22,7 @@ from moderator.contracts.store import (
 )
 
 __all__ = [
+    "CatalogueOptions",
     "Detector",
     "Embedder",
     "Entry",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from moderator.models import Evidence, Finding, Group, Image, Match, Reference
 
 if TYPE_CHECKING:
-    from moderator.policy import Rule
+    from moderator.policy import ReferenceSet, Rule
     from moderator.vectors import Matrix
 
 
@@ -42,10 +42,17 @@ class Search(ABC):
         similarity is at or above `threshold`. `content` is always of this scan."""
 
     @abstractmethod
-    def alike(self, embedder: str, threshold: float, top: int, item: Callable[[int, int], bool]) -> Iterable[Match]:
+    def alike(
+        self, embedder: str, threshold: float, top: int, asked: Callable[[int, int], float | None]
+    ) -> Iterable[Match]:
         """Pairs like those of `copies`, by embedding alone: for each content of this scan the `top` closest
-        that are no copies of it by any rung of the ladder (hashes, and every `duplicates` rule). Pairs for
-        which `item` is true are one item to the detector; they are left out and not counted."""
+        that are no copies of it by any rung of the ladder (hashes, and every `duplicates` rule). `asked` tells the
+        least similarity of a pair, not below `threshold`; None leaves it out. What is left out is not counted."""
+
+    @property
+    @abstractmethod
+    def reference_sets(self) -> Mapping[str, ReferenceSet]:
+        """Every reference set there is by name: those of the policy, and those added by command."""
 
     @abstractmethod
     def prohibited(
@@ -53,6 +60,13 @@ class Search(ABC):
     ) -> Iterable[tuple[Match, Sequence[Reference]]]:
         """Contents of this scan against the references of `sets` (none named: all), each match with the
         reference entries that hold its `other` content. `sets` may not hold anything yet; that is noted."""
+
+    @abstractmethod
+    def described(
+        self, embedder: str, threshold: float, sets: Sequence[str]
+    ) -> Iterable[tuple[int, Reference, tuple[Evidence, ...]]]:
+        """Contents of this scan against the prompts of `sets`, each with the prompt as a reference without a picture;
+        nothing for a model that reads no text."""
 
     @abstractmethod
     def similarity(self, embedder: str, contents: Sequence[int]) -> Matrix:

@@ -32,6 +32,8 @@ class Embedder(ABC):
     """How many pictures `embed` takes at once."""
     finds_copies: bool = False
     """True for a copy-detection model (SSCD), False for one of meaning (CLIP)."""
+    reads_text: bool = False
+    """Whether `embed_text` answers."""
 
     def __init__(self, spec: EmbedderSpec) -> None:
         self.spec = spec

@@ -56,6 +56,7 @@ class ClipEmbedder(Embedder):
     def __init__(self, spec: EmbedderSpec) -> None:
         super().__init__(spec)
         self.batch = self.options.batch
+        self.reads_text = True
         if spec.precision == "int8":
             raise ModelError(
                 f"{spec.model}: `clip` runs in fp32 or bf16, not int8", hint="use an ONNX file with `type: onnx`"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moderator.contracts import Reporter
-from moderator.models import Evidence, Fault, Finding, Image, Reference, Report, Unjudged
+from moderator.models import Evidence, Fault, Finding, Group, Image, Reference, Report, Unjudged
 
 SCHEMA_VERSION = 1
 """Raised when a reader of the old document could misread the new one."""
@@ -66,8 +66,13 @@ def _finding(finding: Finding) -> Mapping[str, Any]:
         "threshold": round(strongest.threshold, 6),
         "reason": finding.reason,
         "evidence": [rung_document(rung) for rung in finding.evidence],
-        "group": {"id": group.id, "size": group.size, "smallest": round(group.smallest, 6)} if group else None,
+        "group": _group(group) if group else None,
     }
+
+
+def _group(group: Group) -> Mapping[str, Any]:
+    keeper = group.keeper.path if group.keeper else None
+    return {"id": group.id, "size": group.size, "smallest": round(group.smallest, 6), "keeper": keeper}
 
 
 def rung_document(rung: Evidence) -> Mapping[str, Any]:

@@ -282,12 +282,12 @@ class SqliteStore(Store):
     def images(self, contents: Sequence[int], role: Role = "picture") -> Mapping[int, Sequence[Image]]:
         found: dict[int, list[Image]] = {}
         sql = (
-            "SELECT c.id, i.path, c.sha256, c.width, c.height, c.size, i.metadata FROM images i "
+            "SELECT c.id, i.path, c.sha256, c.width, c.height, c.size, c.format, i.mtime_ns, i.metadata FROM images i "
             f"JOIN contents c ON c.id = i.content_id WHERE i.role = '{role}' AND c.id IN ({{}}) ORDER BY i.path"
         )
-        for content, path, sha256, width, height, size, metadata in self._read_each(sql, contents):
-            columns = json.loads(metadata)
-            image = Image(path, content, sha256.hex(), width, height, size, columns, scanned=False)
+        for content, path, sha256, width, height, size, form, modified, metadata in self._read_each(sql, contents):
+            shown = (path, content, sha256.hex(), width, height, size, json.loads(metadata))
+            image = Image(*shown, scanned=False, format=form, modified=modified)
             found.setdefault(content, []).append(image)
         return found
 

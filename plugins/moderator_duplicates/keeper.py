@@ -1,0 +1,74 @@
+"""Which picture of a group is kept: an ordered list of criteria from the policy, and why the first one won."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from moderator import Image
+
+Criterion = str | Mapping[str, Sequence[str]]
+"""A name of `CRITERIA`, or one key (`format`, `folder`, a metadata column) with the values preferred, best first."""
+
+CRITERIA: Mapping[str, tuple[Callable[[Image], object], Callable[[Image], str]]] = {
+    "stored": (lambda one: one.scanned, lambda one: "" if one.scanned else "there before this scan"),
+    "resolution": (lambda one: -one.width * one.height, lambda one: f"{one.width} x {one.height} pixels"),
+    "size": (lambda one: -one.size, lambda one: f"{one.size:,} bytes"),
+    "oldest": (lambda one: one.modified, lambda one: f"written {_date(one)}"),
+    "newest": (lambda one: -one.modified, lambda one: f"written {_date(one)}"),
+    "path": (lambda one: one.path, lambda _: ""),
+}
+"""Each criterion by name: what sorts the better picture first, and what is said of a picture."""
+
+
+def problem(criterion: Criterion) -> str:
+    """Says what is wrong with a criterion of a policy; empty where nothing is."""
+    if isinstance(criterion, str):
+        known = f"known: {', '.join(CRITERIA)}, or a column with its values"
+        return "" if criterion in CRITERIA else f"no criterion `{criterion}`; {known}"
+    return "" if len(criterion) == 1 else "a preference is one key with its values, such as `seller: [ours]`"
+
+
+def rank(image: Image, keep: Sequence[Criterion]) -> tuple[object, ...]:
+    """Returns what sorts the picture to keep first; at last by path, so that there always is one."""
+    return (*(_sorts(criterion, image) for criterion in keep), image.path, image.file)
+
+
+def why(kept: Image, other: Image, keep: Sequence[Criterion]) -> str:
+    """Says by which criterion `kept` is kept rather than `other`."""
+    for criterion in keep:
+        if _sorts(criterion, kept) != _sorts(criterion, other):
+            name, says = _words(criterion)
+            over = f"{says(kept)} over {says(other)}" if says(other) else says(kept)
+            return f"by {name}" + (f", {over}" if over else "")
+    return "by path"
+
+
+def _sorts(criterion: Criterion, image: Image) -> object:
+    if isinstance(criterion, str):
+        return CRITERIA[criterion][0](image)
+    ((key, preferred),) = criterion.items()
+    return next((place for place, value in enumerate(preferred) if _has(image, key, value)), len(preferred))
+
+
+def _has(image: Image, key: str, value: str) -> bool:
+    if key == "format":
+        return image.format.casefold() == value.casefold()
+    if key == "folder":  # a folder of this name, or these names in a row, anywhere above the file
+        return f"/{value.strip('/')}/" in f"/{image.file or image.path}"
+    return image.metadata.get(key) == value
+
+
+def _words(criterion: Criterion) -> tuple[str, Callable[[Image], str]]:
+    if isinstance(criterion, str):
+        return criterion, CRITERIA[criterion][1]
+    ((key, preferred),) = criterion.items()
+    if key == "format":
+        return key, lambda image: image.format
+    if key == "folder":
+        return key, lambda image: next((value for value in preferred if _has(image, key, value)), "another")
+    return key, lambda image: image.metadata.get(key) or "none"
+
+
+def _date(image: Image) -> str:
+    return datetime.fromtimestamp(image.modified / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,38 @@
+"""`CatalogueOptions`: what a detector may know from a catalogue's metadata, such as sku and colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from moderator.contracts.detector import Options
+from moderator.models import Image
+
+
+class CatalogueOptions(Options):
+    """Options of a detector that tells items and their variants by metadata columns."""
+
+    same: Sequence[str] = ("sku",)
+    """Metadata columns: pictures that agree in one of them are one item."""
+    differ: Sequence[str] = ("colour", "color")
+    """Metadata columns: pictures of one item that differ in one of them are variants."""
+
+    def agree(self, image: Image, other: Image) -> str:
+        """Returns the column in which two images are one item; empty where there is none."""
+        return next((name for name in self.same if _value(image, name) == _value(other, name) != ""), "")
+
+    def variant(self, image: Image, other: Image) -> str:
+        """Says in what two images of one item differ (`sku 17 in colour red and blue`); empty where they do not."""
+        same = self.agree(image, other)
+        for name in self.differ if same else ():
+            ours, theirs = _value(image, name), _value(other, name)
+            if ours and theirs and ours != theirs:
+                return f"{same} {_value(image, same)} in {name} {ours} and {theirs}"
+        return ""
+
+    def item(self, image: Image) -> str:
+        """Returns a key that the images of one item share; without metadata, an item is a content."""
+        return next((f"{name}={_value(image, name)}" for name in self.same if _value(image, name)), str(image.content))
+
+
+def _value(image: Image, column: str) -> str:
+    return image.metadata.get(column, "")

@@ -1,0 +1,50 @@
+"""The pictures of one scan, by the content they hold and the name they were found by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from moderator.contracts import Found, Store
+from moderator.intake.walk import printable
+from moderator.models import Image
+
+
+class Gallery:
+    """Knows what was scanned, and what that is compared with.
+
+    Args:
+        scanned: the files of this scan with their contents.
+        against: the files that they are compared with; None: everything stored.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        scanned: Sequence[tuple[Found, int]],
+        against: Sequence[tuple[Found, int]] | None = None,
+    ) -> None:
+        self._store = store
+        self._scanned = {printable(found.path): found for found, _ in scanned}
+        self._others = None if against is None else {printable(found.path): found for found, _ in against}
+        self._images: dict[int, Sequence[Image]] = {}
+        self.subjects = list(dict.fromkeys(content for _, content in scanned))
+        self.against = None if against is None else sorted({content for _, content in against})
+
+    def images(self, content: int) -> Sequence[Image]:
+        """All images with this content that are asked about: those of this scan first, then by path."""
+        if content not in self._images:
+            stored = self._store.images([content]).get(content, ())
+            named = [self._named(image) for image in stored if self._is_asked(image)]
+            self._images[content] = sorted(named, key=lambda image: (not image.scanned, image.path))
+        return self._images[content]
+
+    def _is_asked(self, image: Image) -> bool:
+        return self._others is None or image.path in self._scanned or image.path in self._others
+
+    def _named(self, image: Image) -> Image:
+        """Gives a picture the name it was found by; one of an earlier scan keeps its full path."""
+        found = self._scanned.get(image.path) or (self._others or {}).get(image.path)
+        if found is None:
+            return replace(image, file=image.path)
+        return replace(image, path=found.name, file=found.path, scanned=image.path in self._scanned)
