@@ -12,7 +12,7 @@ from moderator import Detector, Finding, Search, hookimpl
 from moderator.contracts import Progress
 from moderator.errors import ArgumentError, InputError
 from moderator.models import Decision, Image, Kind, Reference, Report, Verdict
-from moderator.policy import Policy, ReferenceSet
+from moderator.policy import EmbedderSpec, Policy, ReferenceSet
 from moderator.scan import Pictures, scan
 from moderator.stores.sql import SqliteStore
 from moderator.testing import FakeEmbedder
@@ -219,7 +219,7 @@ def test_without_references_the_report_says_that_nothing_could_match(policy: Pol
     assert any("no references" in note for note in judge(policy, uploads).notes)
 
 
-# Reviewers, plugins, progress
+# Reviewers
 
 
 def test_a_pair_that_a_reviewer_allowed_is_left_out_and_counted(
@@ -234,6 +234,98 @@ def test_a_pair_that_a_reviewer_allowed_is_left_out_and_counted(
     again = judge(policy, uploads)
     assert named(again, "copies") == []
     assert any("1 pair(s) that a reviewer has called no match" in note for note in again.notes)
+
+
+def test_a_pair_called_no_match_hides_no_other_link_of_its_group(policy: Policy, tmp_path: Path) -> None:
+    for size in (128, 64, 32):
+        picture(tmp_path / "in" / f"{size}.png", size=size)
+    first = judge(policy, tmp_path / "in")
+    images = [one for found in first.findings for one in (found.image, found.match) if isinstance(one, Image)]
+    by_name = {Path(one.path).name: one for one in images}
+    with SqliteStore.open(f"sqlite:///{tmp_path}/store.db") as store:
+        store.decide(Decision(by_name["128.png"].sha256, by_name["64.png"].sha256, Verdict.ALLOW, "no", "ann"))
+    assert set(named(judge(policy, tmp_path / "in"), "copies")) == {("32.png", "128.png"), ("64.png", "32.png")}
+
+
+def test_a_pair_that_a_reviewer_called_a_match_says_so(policy: Policy, uploads: Path, tmp_path: Path) -> None:
+    (copy,) = [one for one in judge(policy, uploads).findings if one.rule == "copies"]
+    assert isinstance(copy.match, Image)
+    with SqliteStore.open(f"sqlite:///{tmp_path}/store.db") as store:
+        store.decide(Decision(copy.match.sha256, copy.image.sha256, Verdict.BLOCK, "the same bag", "ann"))
+    (again,) = [one for one in judge(policy, uploads).findings if one.rule == "copies"]
+    assert again.reason.endswith("; a match, says ann: the same bag")
+
+
+# Between two folders
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> tuple[Path, Path]:
+    """Two copies on one side, two on the other, and one picture that both sides have byte for byte."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for size, folder in ((32, ours), (64, ours), (48, theirs), (128, theirs)):
+        picture(folder / f"{size}.png", size=size)
+    other = picture(ours / "other.png", ("black", "white", "black", "white"))
+    (theirs / "same.png").write_bytes(other.read_bytes())
+    return ours, theirs
+
+
+def across(policy: Policy, sides: tuple[Path, Path]) -> Report:
+    return scan(policy, Pictures([], between=(str(sides[0]), str(sides[1]))), registry=fake_registry())
+
+
+def test_between_two_folders_only_pairs_across_them_are_told(policy: Policy, sides: tuple[Path, Path]) -> None:
+    report = across(policy, sides)
+    assert (report.found, report.judged) == (6, 6)
+    assert set(named(report, "copies")) == {("128.png", "64.png"), ("48.png", "64.png"), ("same.png", "other.png")}
+    assert {one.group.size for one in report.findings if one.group} == {2, 4}
+
+
+def test_between_two_folders_what_else_is_stored_is_left_out(policy: Policy, sides: tuple[Path, Path]) -> None:
+    judge(policy, picture(sides[0].parent / "elsewhere" / "256.png", size=256).parent)
+    assert not any("256" in name for pair in named(across(policy, sides), "copies") for name in pair)
+
+
+def test_between_two_folders_reference_sets_are_asked_about_both(policy: Policy, sides: tuple[Path, Path]) -> None:
+    banned = picture(sides[0].parent / "banned" / "one.png", ("black", "white", "black", "white"))
+    report = across(with_folder(policy, banned.parent), sides)
+    assert {name for name, _ in named(report, "banned")} == {"other.png", "same.png"}
+
+
+@pytest.mark.parametrize("second", ["ours", "ours/inner", "nowhere"])
+def test_between_two_folders_that_are_not_apart_is_refused(policy: Policy, tmp_path: Path, second: str) -> None:
+    (tmp_path / "ours" / "inner").mkdir(parents=True)
+    with pytest.raises(ArgumentError, match=r"lies in the other|no such folder"):
+        across(policy, (tmp_path / "ours", tmp_path / second))
+
+
+# Texts
+
+
+def with_prompts(policy: Policy, *prompts: str) -> Policy:
+    sets = {"reds": ReferenceSet(prompts=prompts)}
+    options = {"prompt_threshold": 0.9}
+    rules = [rule.model_copy(update={"options": options}) for rule in policy.rules if rule.id == "banned"]
+    return policy.model_copy(update={"reference_sets": sets, "rules": rules})
+
+
+def test_a_text_finds_pictures_and_only_asks_for_a_review(policy: Policy, tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "red.png", ("red",) * 4)
+    picture(tmp_path / "in" / "blue.png", ("blue",) * 4)
+    report = judge(with_prompts(policy, "red"), tmp_path / "in")
+    (finding,) = report.findings
+    assert (Path(finding.image.path).name, str(finding.match)) == ("red.png", "reds, red")
+    assert finding.verdict is Verdict.REVIEW
+    assert not any("no references" in note for note in report.notes)
+
+
+def test_texts_that_no_model_reads_are_refused_before_anything_is_read(policy: Policy, uploads: Path) -> None:
+    sscd = {"sscd": EmbedderSpec(type="onnx", model="sscd")}
+    with pytest.raises(ArgumentError, match="`reds` has prompts, but no rule that asks it has a model that reads text"):
+        judge(with_prompts(policy, "red").model_copy(update={"embedders": sscd}), uploads)
+
+
+# Plugins, progress
 
 
 class Broken(Detector):

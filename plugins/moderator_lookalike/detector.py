@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Annotated
 
 from pydantic import Field
@@ -39,8 +40,6 @@ class Lookalike(Detector):
     options_model = LookalikeOptions
 
     def detect(self, search: Search) -> Iterable[Finding]:
-        yield from self._variants(search)
-
         def asked(first: int, second: int) -> float | None:
             pair = self._apart(search.images(first), search.images(second))
             return None if pair is None else self._threshold(*pair)
@@ -58,20 +57,23 @@ class Lookalike(Detector):
             count = more[items]
             views = f"; and {count:,} other pair{'s' * (count > 1)} of views of the two items" if count else ""
             yield self.finding(image, other, match.evidence, f"alike: {match.evidence[-1].words}{views}")
+        yield from self._variants(search)
 
     def _variants(self, search: Search) -> Iterator[Finding]:
-        """Yields items in another colour, however alike: a model of copies may well take one for an edited copy."""
+        """Yields items in another colour, however alike, by their closest views: a model of copies may well take one
+        for an edited copy."""
         images = (image for content in search.subjects for image in search.images(content))
         if not any(image.metadata.get(column) for image in images for column in self.options.differ):
             return
-        for match in search.copies(self.embedder, self.rule.threshold):
-            for image in search.images(match.content):
-                for other in search.images(match.other):
-                    if image.scanned and (words := self.options.variant(image, other)):
-                        rung = Evidence("metadata", Kind.VARIANT, 1.0, 1.0, words)
-                        evidence = (rung, *match.evidence)
-                        reason = f"variant: {words}; {match.evidence[-1].words}"
-                        yield replace(self.finding(image, other, evidence, reason), verdict=self.options.variants)
+        told: set[str] = set()
+        for match in sorted(search.copies(self.embedder, self.rule.threshold), key=lambda match: -match.score):
+            for image, other in product(search.images(match.content), search.images(match.other)):
+                words = self.options.variant(image, other) if image.scanned else ""
+                if words and words not in told:
+                    told.add(words)
+                    evidence = (Evidence("metadata", Kind.VARIANT, 1.0, 1.0, words), *match.evidence)
+                    reason = f"variant: {words}; {match.evidence[-1].words}"
+                    yield replace(self.finding(image, other, evidence, reason), verdict=self.options.variants)
 
     def _apart(self, ours: Sequence[Image], theirs: Sequence[Image]) -> tuple[Image, Image] | None:
         """Returns the first two images that are not of one item; None where there are none."""

@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderator import Finding, Image, Kind
+from moderator import Finding, Image, Kind, Rule
 from moderator.testing import DetectorContract, FakeSearch, image
 from moderator_duplicates.detector import Duplicates
+from moderator_duplicates.keeper import Criterion
 
 
 class TestDuplicates(DetectorContract):
@@ -74,6 +77,106 @@ def test_identical_files_are_copies_by_their_bytes() -> None:
 def test_every_path_of_a_copied_content_is_told() -> None:
     findings = found([image(1), image(2, "a.jpg"), image(2, "b.jpg")], {(1, 2): 0.9})
     assert pairs(findings) == {("a.jpg", "1.jpg"), ("b.jpg", "1.jpg")}
+
+
+# The keeper
+
+
+def kept(first: Image, second: Image, *keep: Criterion) -> tuple[str, str]:
+    """The path of the picture that is kept, and why."""
+    rule = Rule(id="copies", detector="duplicates", threshold=0.5, options={"keep": keep})
+    (finding,) = Duplicates(rule, "fake").detect(FakeSearch([first, second], {(1, 2): 0.9}))
+    assert finding.group is not None
+    assert finding.group.keeper == finding.match
+    return str(finding.match), finding.reason.partition("is kept ")[2]
+
+
+DAY = 86_400_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("better", "keep", "why"),
+    [
+        ({"width": 400}, "resolution", "by resolution, 400 x 100 pixels over 100 x 100 pixels"),
+        ({"size": 5000}, "size", "by size, 5,000 bytes over 1,000 bytes"),
+        ({"modified": DAY}, "oldest", "by oldest, written 1970-01-02 00:00:00 over written 1970-01-03 00:00:00"),
+        ({"modified": 3 * DAY}, "newest", "by newest, written 1970-01-04 00:00:00 over written 1970-01-03 00:00:00"),
+        ({"path": "0.jpg"}, "path", "by path"),
+        ({"format": "PNG"}, {"format": ["png", "jpeg"]}, "by format, PNG over JPEG"),
+        ({"path": "shop/masters/z.jpg"}, {"folder": ["masters"]}, "by folder, masters over another"),
+        ({"metadata": {"seller": "us"}}, {"seller": ["us"]}, "by seller, us over none"),
+    ],
+)
+def test_the_keeper_is_chosen_by_the_policys_rule_and_the_finding_says_why(
+    better: dict[str, Any], keep: Criterion, why: str
+) -> None:
+    other = replace(image(1), format="JPEG", modified=2 * DAY)
+    assert kept(other, replace(other, **{"content": 2, "path": "2.jpg", **better}), keep) == (
+        better.get("path", "2.jpg"),
+        why,
+    )
+
+
+def test_a_later_criterion_decides_where_the_earlier_ones_are_equal() -> None:
+    larger = replace(image(2), width=400, metadata={"seller": "us"})
+    assert kept(image(1, seller="us"), larger, {"seller": ["us"]}, "resolution")[0] == "2.jpg"
+
+
+def test_a_better_picture_of_this_scan_may_be_kept_and_the_stored_one_is_told() -> None:
+    rule = Rule(id="copies", detector="duplicates", threshold=0.5, options={"keep": ["resolution"]})
+    pictures = [replace(image(1), scanned=False), replace(image(2), width=400)]
+    (finding,) = Duplicates(rule, "fake").detect(FakeSearch(pictures, {(1, 2): 0.9}))
+    assert (finding.image.path, str(finding.match)) == ("2.jpg", "1.jpg")
+    assert "this one is kept by resolution" in finding.reason
+
+
+@pytest.mark.parametrize("keep", [["resolutoin"], [{"format": ["PNG"], "seller": ["us"]}], [{}]])
+def test_a_criterion_that_is_none_is_refused(keep: list[Criterion]) -> None:
+    with pytest.raises(ValueError, match=r"no criterion|one key"):
+        Duplicates(Rule(id="copies", detector="duplicates", threshold=0.5, options={"keep": keep}), "fake")
+
+
+# Catalogues
+
+
+def asked(images: list[Image], scores: dict[tuple[int, int], float], **options: Any) -> list[Finding]:
+    rule = Rule(id="copies", detector="duplicates", threshold=0.5, options=options)
+    return list(Duplicates(rule, "fake").detect(FakeSearch(images, scores)))
+
+
+def test_the_same_picture_under_two_sellers_is_taken() -> None:
+    pictures = [image(1, seller="ann"), image(2, seller="bob"), image(3, seller="ann")]
+    scores = {(1, 2): 0.9, (1, 3): 0.9, (2, 3): 0.9}
+    findings = asked(pictures, scores, across="seller")
+    assert pairs(findings) == {("2.jpg", "1.jpg"), ("2.jpg", "3.jpg")}
+    assert findings[0].reason.startswith("taken: seller bob here, ann there; edited copy")
+
+
+def test_identical_files_of_two_sellers_are_taken() -> None:
+    pictures = [image(1, "a.jpg", seller="ann"), image(1, "b.jpg", seller="bob"), image(1, "c.jpg", seller="ann")]
+    assert pairs(asked(pictures, {}, across="seller")) == {("b.jpg", "a.jpg"), ("c.jpg", "b.jpg")}
+
+
+@given(st.lists(st.sampled_from(["", "ann", "bob"]), min_size=2, max_size=6))
+def test_every_copy_is_either_across_two_values_or_within_one(sellers: list[str]) -> None:
+    pictures = [image(number, seller=seller) for number, seller in enumerate(sellers)]
+    scores = dict.fromkeys(combinations(range(len(sellers)), 2), 0.9)
+    across, within = (pairs(asked(pictures, scores, **{which: "seller"})) for which in ("across", "within"))
+    seller = {one.path: one.metadata["seller"] for one in pictures}
+    assert all(seller[first] and seller[second] and seller[first] != seller[second] for first, second in across)
+    assert not any(seller[first] and seller[second] and seller[first] != seller[second] for first, second in within)
+    told = {path for pair in across | within for path in pair}
+    assert told == set(seller)
+
+
+def test_an_item_in_another_colour_is_no_copy_and_is_counted() -> None:
+    search = FakeSearch([image(1, sku="7", colour="red"), image(2, sku="7", colour="blue")], {(1, 2): 0.95})
+    rule = Rule(id="copies", detector="duplicates", threshold=0.5)
+    assert list(Duplicates(rule, "fake").detect(search)) == []
+    assert search.notes == ["1 pair(s) that copies leaves to `lookalike`: by the metadata, variants"]
+
+
+# What holds for all
 
 
 @given(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from moderator import Finding, Image, Kind, Rule
+from moderator import Finding, Image, Kind, Rule, Verdict
 from moderator.testing import DetectorContract, FakeSearch, image
 from moderator_lookalike.detector import Lookalike
 
@@ -49,3 +49,48 @@ def test_only_the_closest_are_kept() -> None:
     findings = found([image(number) for number in range(1, 7)], scores, top=2)
     closest = [one.evidence[-1].score for one in findings if "1.jpg" in (one.image.path, str(one.match))]
     assert closest[:2] == [0.56, 0.55]
+
+
+def test_two_items_are_told_once_by_their_closest_views() -> None:
+    pictures = [image(1, sku="7"), image(2, sku="7"), image(3, sku="8"), image(4, sku="8")]
+    (finding,) = found(pictures, {(1, 3): 0.6, (2, 4): 0.8, (1, 4): 0.7})
+    assert (finding.image.path, str(finding.match)) == ("2.jpg", "4.jpg")
+    assert finding.reason == "alike: 0.800 by fake, 0.50 asked; and 2 other pairs of views of the two items"
+
+
+def test_an_item_in_another_colour_is_a_variant_and_allowed_however_alike_it_is() -> None:
+    pictures = [image(1, sku="7", colour="red"), image(2, sku="7", colour="blue")]
+    (finding,) = found(pictures, {(1, 2): 0.97})
+    assert (finding.kind, finding.verdict) == (Kind.VARIANT, Verdict.ALLOW)
+    assert finding.reason == "variant: sku 7 in colour blue and red; 0.970 by fake, 0.50 asked"
+
+
+def test_a_pair_of_variants_is_told_once_however_many_views_it_has() -> None:
+    reds = [image(number, sku="7", colour="red") for number in (1, 2)]
+    blues = [image(number, sku="7", colour="blue") for number in (3, 4)]
+    (finding,) = found([*reds, *blues], {(1, 3): 0.6, (2, 4): 0.7, (1, 2): 0.8})
+    assert (finding.image.path, str(finding.match)) == ("2.jpg", "4.jpg")
+
+
+def test_the_verdict_on_variants_can_be_chosen() -> None:
+    pictures = [image(1, sku="7", colour="red"), image(2, sku="7", colour="blue")]
+    assert [one.verdict for one in found(pictures, {(1, 2): 0.97}, variants="review")] == [Verdict.REVIEW]
+
+
+def test_a_category_has_its_own_threshold_and_of_two_categories_the_stricter_counts() -> None:
+    pictures = [image(1, category="shirt"), image(2, category="shirt"), image(3, category="hat"), image(4)]
+    scores = {(1, 2): 0.7, (1, 3): 0.7, (3, 4): 0.45}
+    findings = found(pictures, scores, thresholds={"shirt": 0.8, "hat": 0.4})
+    assert findings == []
+    findings = found(pictures, {**scores, (1, 2): 0.85, (3, 4): 0.55}, thresholds={"shirt": 0.8, "hat": 0.4})
+    assert [(one.image.path, str(one.match), one.evidence[-1].threshold) for one in findings] == [
+        ("1.jpg", "2.jpg", 0.8),
+        ("3.jpg", "4.jpg", 0.5),
+    ]
+
+
+def test_what_a_category_leaves_out_takes_no_place_among_the_closest() -> None:
+    shirts = [image(number, category="shirt") for number in (2, 3)]
+    scores = {(1, 2): 0.75, (1, 3): 0.74, (1, 4): 0.6}
+    findings = found([image(1), *shirts, image(4)], scores, top=1, thresholds={"shirt": 0.8})
+    assert [(one.image.path, str(one.match)) for one in findings] == [("1.jpg", "4.jpg")]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from moderator import Finding, Reference, Rule
+import pytest
+
+from moderator import Finding, Kind, Reference, Rule, Verdict
 from moderator.testing import DetectorContract, FakeSearch, image
 from moderator_prohibited.detector import Prohibited
 
@@ -49,3 +52,48 @@ def test_a_band_for_review_leaves_stronger_matches_to_a_stricter_rule() -> None:
 
 def test_a_reference_with_the_same_bytes_is_told() -> None:
     assert [str(one.match) for one in found({}, Reference("banned", 7, "a label", 2))] == ["banned, a label"]
+
+
+def test_a_set_may_have_a_threshold_of_its_own() -> None:
+    scores = {(2, 101): 0.6, (2, 102): 0.6}
+    findings = found(scores, entry(1, "strict"), entry(2, "loose"), thresholds={"strict": 0.7, "loose": 0.55})
+    assert [(str(one.match), one.evidence[-1].threshold) for one in findings] == [("loose, entry #2", 0.55)]
+
+
+def fine(number: int) -> Reference:
+    return replace(entry(number, "fine"), allow=True)
+
+
+@pytest.mark.parametrize(("score", "told"), [(0.9, []), (0.8, []), (0.79, ["banned, entry #1"])])
+def test_what_an_allowlist_matches_at_least_as_closely_is_left_out(score: float, told: list[str]) -> None:
+    findings = found({(2, 101): 0.8, (2, 102): score}, entry(1), fine(2))
+    assert [str(one.match) for one in findings] == told
+
+
+def test_what_an_allowlist_covers_is_counted() -> None:
+    search = FakeSearch([image(1)], {(1, 101): 0.8, (1, 102): 0.9}, [entry(1), fine(2)])
+    rule = Rule(id="banned", detector="prohibited", threshold=0.5)
+    assert list(Prohibited(rule, "fake").detect(search)) == []
+    assert search.notes == ["banned: 1 picture(s) that an allowlist matches as closely are left out"]
+
+
+def test_the_allowlist_of_a_picture_covers_no_other_picture() -> None:
+    findings = found({(1, 101): 0.8, (2, 101): 0.8, (1, 102): 0.9}, entry(1), fine(2))
+    assert [one.image.path for one in findings] == ["2.jpg"]
+
+
+def test_an_allowlist_is_asked_at_the_lowest_threshold_of_any_set() -> None:
+    assert found({(2, 101): 0.3, (2, 102): 0.35}, entry(1), fine(2), thresholds={"banned": 0.2}) == []
+
+
+def test_an_allowlist_alone_reports_nothing() -> None:
+    assert found({(2, 102): 0.9}, fine(2)) == []
+
+
+def test_a_text_that_fits_sends_a_picture_to_review_whatever_the_rule_says() -> None:
+    prompt = Reference("weapons", 4, "a photo of a gun", 0)
+    rule = Rule(id="banned", detector="prohibited", threshold=0.9, verdict=Verdict.BLOCK)
+    (finding,) = Prohibited(rule, "fake").detect(FakeSearch([image(2)], {(2, -4): 0.31}, [prompt]))
+    assert (finding.verdict, finding.kind) == (Verdict.REVIEW, Kind.LOOKALIKE)
+    assert str(finding.match) == "weapons, a photo of a gun"
+    assert finding.reason == "the text fits: 0.310 by fake, 0.30 asked"

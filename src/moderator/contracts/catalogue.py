@@ -21,12 +21,12 @@ class CatalogueOptions(Options):
         return next((name for name in self.same if _value(image, name) == _value(other, name) != ""), "")
 
     def variant(self, image: Image, other: Image) -> str:
-        """Says in what two images of one item differ (`sku 17 in colour red and blue`); empty where they do not."""
+        """Says in what two images of one item differ (`sku 17 in colour blue and red`); empty where they do not."""
         same = self.agree(image, other)
         for name in self.differ if same else ():
             ours, theirs = _value(image, name), _value(other, name)
             if ours and theirs and ours != theirs:
-                return f"{same} {_value(image, same)} in {name} {ours} and {theirs}"
+                return f"{same} {_value(image, same)} in {name} {' and '.join(sorted((ours, theirs)))}"
         return ""
 
     def item(self, image: Image) -> str:
