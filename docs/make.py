@@ -18,8 +18,8 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 COMMANDS = (
     "", "scan", "demo", "init", "policy check", "policy schema", "references add", "references list",
-    "references remove", "search", "compare", "models list", "models pull", "models verify", "plugins", "doctor",
-    "version",
+    "references remove", "search", "compare", "export sql", "models list", "models pull", "models verify", "plugins",
+    "doctor", "version",
 )  # fmt: skip
 
 

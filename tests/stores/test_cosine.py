@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moderator.stores.cosine import NATIVE, by_planes, text, within_planes
+from moderator.stores.cosine import NATIVE, by_planes, within_planes
 from moderator.stores.planes import encode, question
 from moderator.vectors import Matrix, normalise, pack
 from tests.engines import MARIADB, MYSQL, OCEANBASE, Engine
@@ -129,10 +129,3 @@ def test_the_real_clip_vector_is_one_with_itself_in_a_native_cosine(
         fill(cursor, rows)
         (found,) = column(cursor, f"SELECT {NATIVE[dialect].cosine('embedding', rows[0])} FROM pictures")
         assert found == pytest.approx(1.0, abs=1e-6)
-
-
-@given(searches(DIMENSIONS))
-def test_a_vector_as_text_reads_back_as_the_same_float32(drawn: tuple[Matrix, Matrix]) -> None:
-    (query,), _ = drawn
-    numbers = text(query).strip("[]").split(",")
-    assert np.array([float(number) for number in numbers]).astype(np.float32).tobytes() == query.tobytes()

@@ -17,6 +17,7 @@ from moderator.cli import (
     compare,
     demo,
     doctor,
+    export,
     init,
     models,
     output,
@@ -47,6 +48,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(references.app, name="references")
 app.command("search")(search.search)
 app.command("compare")(compare.compare)
+app.add_typer(export.app, name="export")
 app.add_typer(models.app, name="models")
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)

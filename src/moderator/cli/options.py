@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moderator.errors import PolicyError
+from moderator.errors import ArgumentError, PolicyError
 
 if TYPE_CHECKING:
     from moderator.contracts import Store
@@ -50,6 +50,10 @@ BetweenOption = Annotated[
     tuple[str, str] | None,
     typer.Option(metavar="A B", help="Two folders: only pairs of one picture of A and one of B; A's are kept."),
 ]
+EmbedderOption = Annotated[
+    str | None,
+    typer.Option("--embedder", metavar="NAME", help="One of the policy's embedders; the first one where left out."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,21 @@ class Session:
 
     def open_store(self) -> Store:
         return self.registry.open_store(self.policy.store or "")
+
+    def embedder(self, wanted: str | None) -> str:
+        """Returns the embedder that was named, or else the policy's first. Raises: ArgumentError."""
+        from moderator.policy import did_you_mean
+
+        names = list(self.policy.embedders)
+        if wanted is not None and wanted not in names:
+            raise ArgumentError(f"no embedder named `{wanted}` in the policy", hint=did_you_mean(wanted, names))
+        return wanted or names[0]
+
+
+def listed() -> Iterator[str]:
+    """Yields the lines of standard input, whatever bytes a file name has; read only where `-` is a source."""
+    for line in sys.stdin.buffer:
+        yield os.fsdecode(line)
 
 
 def session(policy: str | None, store: str | None = None) -> Session:
@@ -104,10 +123,4 @@ def wanted_pictures(
 
     rows = read_manifest(metadata) if metadata is not None else []
     columns = {os.path.abspath(row.path): row.columns for row in rows}  # noqa: PTH100 - links are not followed
-    return Pictures(sources or [], _listed(), columns, between)
-
-
-def _listed() -> Iterator[str]:
-    """Yields the lines of standard input, whatever bytes a file name has; read only where `-` is a source."""
-    for line in sys.stdin.buffer:
-        yield os.fsdecode(line)
+    return Pictures(sources or [], listed(), columns, between)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from moderator.errors import OutputError
@@ -21,21 +22,24 @@ def check_writable(path: Path) -> None:
         raise OutputError(f"cannot write {path}: no permission to write in {folder}")
 
 
-def write(path: Path, text: str) -> None:
-    """Writes a file for its owner only, by a temporary file that replaces it when complete. Raises: OutputError."""
+def write(path: Path, text: str | Iterable[str]) -> None:
+    """Writes a text, or its parts as they come, to a file for its owner only, by a temporary file that replaces it when
+    complete. Raises: OutputError."""
     check_writable(path)
     temporary = ""
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(text)
+            stream.writelines([text] if isinstance(text, str) else text)
             stream.flush()
             os.fsync(stream.fileno())
         Path(temporary).replace(path)
-    except OSError as error:
+    except BaseException as error:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        if isinstance(error, OSError):
+            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        raise
 
 
 def show(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import output, screen
-from moderator.cli.options import PolicyOption, Session, StoreOption, session
+from moderator.cli.options import EmbedderOption, PolicyOption, Session, StoreOption, session
 from moderator.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ def search(
     image: Annotated[str | None, typer.Argument(metavar="IMAGE", help="A picture; it is not stored.")] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="Words instead of a picture (CLIP only).")] = None,
     top: Annotated[int, typer.Option("--top", "-n", min=1, help="How many to show.")] = 10,
-    embedder: Annotated[
-        str | None, typer.Option(metavar="NAME", help="One of the policy's embedders; the first one where left out.")
-    ] = None,
+    embedder: EmbedderOption = None,
     policy: PolicyOption = None,
     store: StoreOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
@@ -66,12 +64,6 @@ def _show(found: Sequence[Neighbour], name: str) -> None:
 
 def _embedder(chosen: Session, wanted: str | None, text: str | None) -> str:
     """Returns the embedder to ask: the one named, else the first that can take what is asked."""
-    from moderator.policy import did_you_mean
-
-    names = list(chosen.policy.embedders)
-    if wanted is not None and wanted not in names:
-        raise ArgumentError(f"no embedder named `{wanted}` in the policy", hint=did_you_mean(wanted, names))
     if wanted is None and text is not None:
-        texts = [name for name, spec in chosen.policy.embedders.items() if spec.type == "clip"]
-        return texts[0] if texts else names[0]
-    return wanted or names[0]
+        wanted = next((name for name, spec in chosen.policy.embedders.items() if spec.type == "clip"), None)
+    return chosen.embedder(wanted)

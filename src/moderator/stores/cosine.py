@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moderator.stores.planes import Question
+from moderator.stores.script import text
 from moderator.vectors import STORED
 
 TIE = 2e-6
@@ -47,11 +48,6 @@ NATIVE: Mapping[str, Native] = {
     "heatwave": Native("1 - DISTANCE({column}, STRING_TO_VECTOR('{text}'), 'COSINE')"),
 }
 """By dialect. TiDB's and HeatWave's are written from their documentation and were never run."""
-
-
-def text(vector: npt.NDArray[np.float32]) -> str:
-    """Returns a vector as a JSON array of numbers that read back as the same float32."""
-    return "[" + ",".join(f"{number:.9g}" for number in vector.tolist()) + "]"
 
 
 def by_planes(question: Question) -> str:
