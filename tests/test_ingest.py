@@ -20,7 +20,7 @@ from moderator.errors import VectorError
 from moderator.ingest import Ingest, embed_each
 from moderator.intake.walk import walk
 from moderator.policy import EmbedderSpec, Limits
-from moderator.stores.sql import SqliteStore
+from moderator.stores.sql import SqlStore
 from moderator.testing import FakeEmbedder
 from moderator.vectors import Matrix
 from tests.scanning import picture
@@ -44,7 +44,7 @@ def embedder(kind: type[FakeEmbedder] = FakeEmbedder) -> Embedder:
 def test_one_refused_vector_spoils_no_other_picture_of_its_batch(tmp_path: Path) -> None:
     picture(tmp_path / "in" / "black.png", ("black",) * 4)
     picture(tmp_path / "in" / "colours.png")
-    with SqliteStore.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
+    with SqlStore.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
         ingest = Ingest(store, [embedder(RefusesBlack)], Limits())
         for _ in range(2):  # known from the first time, it is rejected for the same reason
             outcome = ingest.run(walk([str(tmp_path / "in")]), "picture")
@@ -57,7 +57,7 @@ def test_one_refused_vector_spoils_no_other_picture_of_its_batch(tmp_path: Path)
 def test_all_views_of_an_animated_picture_are_embedded(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:], duration=100)
-    with SqliteStore.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
+    with SqlStore.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
         one = embedder()
         Ingest(store, [one], Limits()).run(walk([str(tmp_path / "moving.gif")]), "picture")
         (block,) = store.vectors(one.model, "images")
@@ -67,7 +67,7 @@ def test_all_views_of_an_animated_picture_are_embedded(tmp_path: Path) -> None:
 def test_under_other_limits_a_picture_is_read_again_and_old_views_go(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:], duration=100)
-    with SqliteStore.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
+    with SqlStore.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
         one = embedder()
         for limits in (Limits(), Limits(frames=1)):
             Ingest(store, [one], limits).run(walk([str(tmp_path / "moving.gif")]), "picture")
@@ -78,7 +78,7 @@ def test_under_other_limits_a_picture_is_read_again_and_old_views_go(tmp_path: P
 def test_a_picture_gets_the_vectors_that_another_policy_needs(tmp_path: Path) -> None:
     picture(tmp_path / "in" / "a.png")
     second = FakeEmbedder(EmbedderSpec(type="fake", model="quarters", revision="2"))
-    with SqliteStore.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
+    with SqlStore.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
         for models in ([embedder()], [embedder(), second]):
             outcome = Ingest(store, models, Limits()).run(walk([str(tmp_path / "in")]), "picture")
             assert outcome.embedded == 1
@@ -89,7 +89,7 @@ def test_each_content_is_embedded_once_however_many_paths_hold_it(tmp_path: Path
     first = picture(tmp_path / "in" / "a.png")
     for name in ("b.png", "c.png"):
         (tmp_path / "in" / name).write_bytes(first.read_bytes())
-    with SqliteStore.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
+    with SqlStore.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
         outcome = Ingest(store, [embedder()], Limits()).run(walk([str(tmp_path / "in")]), "picture")
     assert (len(outcome.judged), outcome.embedded) == (3, 1)
 
@@ -124,7 +124,7 @@ def dump(store: Path) -> list[tuple[object, ...]]:
     """Everything a store holds of pictures, without the numbers it gave them."""
     with sqlite3.connect(store) as connection:
         return connection.execute(
-            "SELECT i.path, c.sha256, c.pixels, c.state, e.view, e.vector FROM images i "
+            "SELECT i.path, c.sha256, c.pixels, c.state, e.view, e.embedding FROM images i "
             "JOIN contents c ON c.id = i.content_id LEFT JOIN embeddings e ON e.content_id = c.id ORDER BY 1, 5"
         ).fetchall()
 

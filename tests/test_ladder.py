@@ -15,7 +15,7 @@ from moderator.contracts import Embedder, Entry, Found, Store, Vectors
 from moderator.ladder import StoredSearch
 from moderator.models import Kind, Match, ModelId, Preprocessing
 from moderator.policy import EmbedderSpec, Policy, ReferenceSet, Rule
-from moderator.stores.sql import SqliteStore
+from moderator.stores.sql import SqlStore
 from moderator.vectors import Matrix
 from tests.handmade import INTAKE, at, cosine_of, entry, fingerprint, flipped, found, turned, vectors
 
@@ -75,7 +75,7 @@ def hashed(path: str, pdq: bytes, *made: Vectors, quality: int = 100) -> Entry:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with SqliteStore.open(f"sqlite:///{tmp_path}/moderator.db") as opened:
+    with SqlStore.open(f"sqlite:///{tmp_path}/moderator.db") as opened:
         yield opened
 
 

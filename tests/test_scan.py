@@ -14,7 +14,7 @@ from moderator.errors import ArgumentError, InputError
 from moderator.models import Decision, Image, Kind, Reference, Report, Verdict
 from moderator.policy import EmbedderSpec, Policy, ReferenceSet
 from moderator.scan import Pictures, scan
-from moderator.stores.sql import SqliteStore
+from moderator.stores.sql import SqlStore
 from moderator.testing import FakeEmbedder
 from tests.scanning import fake_policy, fake_registry, picture
 
@@ -229,7 +229,7 @@ def test_a_pair_that_a_reviewer_allowed_is_left_out_and_counted(
     (copy,) = [one for one in report.findings if one.rule == "copies"]
     assert isinstance(copy.match, Image)
     word = Decision(copy.match.sha256, copy.image.sha256, Verdict.ALLOW, "ours", "ann")
-    with SqliteStore.open(f"sqlite:///{tmp_path}/store.db") as store:
+    with SqlStore.open(f"sqlite:///{tmp_path}/store.db") as store:
         store.decide(word)
     again = judge(policy, uploads)
     assert named(again, "copies") == []
@@ -242,7 +242,7 @@ def test_a_pair_called_no_match_hides_no_other_link_of_its_group(policy: Policy,
     first = judge(policy, tmp_path / "in")
     images = [one for found in first.findings for one in (found.image, found.match) if isinstance(one, Image)]
     by_name = {Path(one.path).name: one for one in images}
-    with SqliteStore.open(f"sqlite:///{tmp_path}/store.db") as store:
+    with SqlStore.open(f"sqlite:///{tmp_path}/store.db") as store:
         store.decide(Decision(by_name["128.png"].sha256, by_name["64.png"].sha256, Verdict.ALLOW, "no", "ann"))
     assert set(named(judge(policy, tmp_path / "in"), "copies")) == {("32.png", "128.png"), ("64.png", "32.png")}
 
@@ -250,7 +250,7 @@ def test_a_pair_called_no_match_hides_no_other_link_of_its_group(policy: Policy,
 def test_a_pair_that_a_reviewer_called_a_match_says_so(policy: Policy, uploads: Path, tmp_path: Path) -> None:
     (copy,) = [one for one in judge(policy, uploads).findings if one.rule == "copies"]
     assert isinstance(copy.match, Image)
-    with SqliteStore.open(f"sqlite:///{tmp_path}/store.db") as store:
+    with SqlStore.open(f"sqlite:///{tmp_path}/store.db") as store:
         store.decide(Decision(copy.match.sha256, copy.image.sha256, Verdict.BLOCK, "the same bag", "ann"))
     (again,) = [one for one in judge(policy, uploads).findings if one.rule == "copies"]
     assert again.reason.endswith("; a match, says ann: the same bag")

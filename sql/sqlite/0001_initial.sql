@@ -34,14 +34,14 @@ CREATE INDEX images_path ON images (path);
 
 CREATE TABLE models (
   id            INTEGER PRIMARY KEY,
+  model_key     BLOB NOT NULL UNIQUE,      -- SHA-256 of the five columns that follow, as one text
   name          TEXT NOT NULL,
   revision      TEXT NOT NULL,
   "precision"   TEXT NOT NULL,
   preprocessing TEXT NOT NULL,
   dimension     INTEGER NOT NULL CHECK (dimension > 0),
   lineage       BLOB NOT NULL,             -- random; drawn anew when a vector of the model is removed or replaced
-  written       INTEGER NOT NULL DEFAULT 0, -- the highest sequence given so far
-  UNIQUE (name, revision, "precision", preprocessing, dimension)
+  written       INTEGER NOT NULL DEFAULT 0 -- the highest sequence given so far
 );
 
 CREATE TABLE embeddings (
@@ -49,7 +49,7 @@ CREATE TABLE embeddings (
   model_id   INTEGER NOT NULL REFERENCES models (id),
   view       TEXT NOT NULL,                -- whole; whole, on black; frame 7
   sequence   INTEGER NOT NULL,             -- 1, 2, 3, … within a model in the order of commits, never given twice
-  vector     BLOB NOT NULL,                -- L2-normalised little-endian float32
+  embedding  BLOB NOT NULL,                -- L2-normalised little-endian float32
   PRIMARY KEY (model_id, content_id, view),
   UNIQUE (model_id, sequence)
 ) WITHOUT ROWID;
@@ -61,9 +61,8 @@ CREATE TABLE features (
   extractor  TEXT NOT NULL,                -- a name with its version: another version is another extractor
   content_id INTEGER NOT NULL REFERENCES contents (id) ON DELETE CASCADE,
   made       BLOB NOT NULL,                -- in the extractor's own form
-  UNIQUE (extractor, content_id)
+  UNIQUE (content_id, extractor)
 );
-CREATE INDEX features_content ON features (content_id);
 
 CREATE TABLE reference_sets (
   id      INTEGER PRIMARY KEY,
@@ -87,6 +86,7 @@ CREATE INDEX reference_entries_content ON reference_entries (content_id);
 
 CREATE TABLE scans (
   id       INTEGER PRIMARY KEY,
+  token    BLOB NOT NULL UNIQUE,           -- random: a transaction that is repeated finds that it was committed
   started  TEXT NOT NULL,
   seconds  REAL NOT NULL,
   policy   TEXT NOT NULL,
@@ -129,6 +129,7 @@ CREATE TABLE decisions (
 -- Append only: what was done to reference sets and decisions, by whom, with hashes and never names of files.
 CREATE TABLE audit_log (
   id      INTEGER PRIMARY KEY,
+  token   BLOB NOT NULL UNIQUE,            -- random: a transaction that is repeated finds that it was committed
   at      TEXT NOT NULL,
   actor   TEXT NOT NULL,
   action  TEXT NOT NULL,

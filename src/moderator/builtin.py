@@ -21,9 +21,9 @@ def register_embedders() -> Iterable[type[Embedder]]:
 
 @hookimpl
 def register_stores() -> Iterable[type[Store]]:
-    from moderator.stores.sql import SqliteStore
+    from moderator.stores.sql import SqlStore
 
-    return [SqliteStore]
+    return [SqlStore]
 
 
 @hookimpl

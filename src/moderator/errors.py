@@ -8,6 +8,7 @@
     ├── EnvironmentFault           exit 3: the machine's to mend
     │   ├── ModelError             weights that cannot be had or loaded
     │   ├── StoreError             a database that cannot be opened, read or written
+    │   │   └── PasswordWanted     one that asks for a password where none is known
     │   └── OutputError            a report that cannot be written
     └── VectorError                exit 4: a vector that must not be stored or compared
         └── ModelMismatch          two vectors of different models
@@ -85,6 +86,10 @@ class ModelError(EnvironmentFault):
 
 class StoreError(EnvironmentFault):
     """A store that cannot be opened, read or written."""
+
+
+class PasswordWanted(StoreError):
+    """A database server asks for a password, and none is known."""
 
 
 class OutputError(EnvironmentFault):

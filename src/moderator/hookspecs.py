@@ -34,7 +34,7 @@ def register_embedders() -> Iterable[type[Embedder]]:
 
 @hookspec
 def register_stores() -> Iterable[type[Store]]:
-    """Returns store classes; a store URL chooses one by its scheme."""
+    """Returns store classes; the scheme of a store URL chooses the one that has it among its `schemes`."""
     return ()
 
 

@@ -93,16 +93,18 @@ class Registry:
         owned: dict[str, tuple[str, Any]] = {}
         for plugin, result in self._each(hook):
             for item in result:
-                name = getattr(item, key, None)
-                if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
-                    self._fault(plugin, hook, TypeError(f"{item!r} has no usable `{key}`"))
-                elif name in owned and owned[name][1] is not item:
-                    raise PluginError(
-                        f"the plugins `{owned[name][0]}` and `{plugin}` both register `{name}` ({hook})",
-                        hint="uninstall one of them",
-                    )
-                else:
-                    owned[name] = (plugin, item)
+                value = getattr(item, key, None)
+                names = value if isinstance(value, tuple) and value else (value,)
+                for name in names:
+                    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
+                        self._fault(plugin, hook, TypeError(f"{item!r} has no usable `{key}`"))
+                    elif name in owned and owned[name][1] is not item:
+                        raise PluginError(
+                            f"the plugins `{owned[name][0]}` and `{plugin}` both register `{name}` ({hook})",
+                            hint="uninstall one of them",
+                        )
+                    else:
+                        owned[name] = (plugin, item)
         self._owners.update({(hook, name): plugin for name, (plugin, _) in owned.items()})
         return {name: owned[name][1] for name in sorted(owned)}
 
@@ -132,7 +134,7 @@ class Registry:
 
     @cached_property
     def stores(self) -> Mapping[str, type[Store]]:
-        return self._collect("register_stores", "scheme")
+        return self._collect("register_stores", "schemes")
 
     @cached_property
     def reporters(self) -> Mapping[str, type[Reporter]]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.engines.fixtures import database_url, engine, mariadb_url, mysql_url, oceanbase_url, own_mysql
+from tests.engines.fixtures import database_url, engine, migrated, mysql_url, own_mysql, url
 
-__all__ = ["database_url", "engine", "mariadb_url", "mysql_url", "oceanbase_url", "own_mysql"]
+__all__ = ["database_url", "engine", "migrated", "mysql_url", "own_mysql", "url"]

@@ -48,8 +48,8 @@ class Server:
         """Returns `mysql://user@host/database?unix_socket=path`, or with a port where there is no socket."""
         user = quote(self.user, safe="") + (f":{quote(self.password, safe='')}" if self.password else "")
         if self.socket:
-            return f"mysql://{user}@{self.host}/{database}?unix_socket={quote(self.socket)}"
-        return f"mysql://{user}@{self.host}:{self.port or 3306}/{database}"
+            return f"{self.engine.name}://{user}@{self.host}/{database}?unix_socket={quote(self.socket)}"
+        return f"{self.engine.name}://{user}@{self.host}:{self.port or 3306}/{database}"
 
     def connect(self, database: str = "", **options: Any) -> pymysql.connections.Connection[Any]:
         """Opens a connection; the options are PyMySQL's and replace these. Raises: pymysql.MySQLError."""
@@ -65,6 +65,16 @@ class Server:
             with connection.cursor() as cursor:
                 cursor.execute(sql, tuple(values) or None)
                 return tuple(cursor.fetchall())
+        finally:
+            connection.close()
+
+    def execute_each(self, statements: Sequence[str], database: str = "") -> None:
+        """Runs statements in turn on one connection."""
+        connection = self.connect(database)
+        try:
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
         finally:
             connection.close()
 
@@ -86,18 +96,22 @@ class Server:
     @contextmanager
     def database(self) -> Iterator[str]:
         """Makes an empty database, yields its name, and drops it even if a connection still holds its tables."""
-        name = f"moderator_{secrets.token_hex(6)}"
-        self.execute(f"CREATE DATABASE {name} DEFAULT CHARACTER SET utf8mb4")
+        name = self.create()
         try:
             yield name
         finally:
-            try:
-                self._drop(name)
-            except pymysql.OperationalError:
-                if self.answers():
-                    raise  # else the test has killed the server, and the database with it
+            self.drop(name)
 
-    def _drop(self, name: str) -> None:
+    def create(self) -> str:
+        """Makes an empty database and returns its name."""
+        name = f"moderator_{secrets.token_hex(6)}"
+        self.execute(f"CREATE DATABASE {name} DEFAULT CHARACTER SET utf8mb4")
+        return name
+
+    def drop(self, name: str) -> None:
+        """Drops a database, with the connections that hold its tables; where the test killed the server, it is gone."""
+        if not self.answers():
+            return
         for (session,) in self.execute("SELECT id FROM information_schema.processlist WHERE db = %s", [name]):
             try:
                 self.execute(f"KILL {session}")

@@ -17,8 +17,11 @@ import pytest
 from moderator.contracts import Store
 from moderator.errors import StoreError
 from moderator.stores import migrations, sqlite
+from moderator.stores.dialects import SQLITE
 from moderator.stores.migrations import Migration, migrate
-from moderator.stores.sql import SqliteStore
+from moderator.stores.session import Session
+from moderator.stores.sql import SqlStore
+from moderator.stores.sqlite import SqliteDriver
 from tests.handmade import INTAKE, entry
 
 
@@ -35,7 +38,7 @@ def url(path: Path) -> str:
 @pytest.fixture
 def database(path: Path, url: str) -> Iterator[sqlite3.Connection]:
     """A connection of one's own to a store that was migrated and closed."""
-    SqliteStore.open(url).close()
+    SqlStore.open(url).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         yield connection
 
@@ -56,41 +59,39 @@ def test_every_migration_is_recorded_with_its_digest(database: sqlite3.Connectio
 
 def test_migrating_again_changes_nothing(database: sqlite3.Connection) -> None:
     before = schema(database), recorded(database), database.total_changes
-    migrate(database)
+    migrate(Session(SqliteDriver(Path()), SQLITE, database))
     assert (schema(database), recorded(database), database.total_changes) == before
 
 
 def test_opening_again_keeps_what_is_stored(url: str) -> None:
-    with SqliteStore.open(url) as store:
+    with SqlStore.open(url) as store:
         (content,) = store.write([entry("/shop/a.png")], INTAKE, "picture")
-    with SqliteStore.open(url) as store:
+    with SqlStore.open(url) as store:
         assert store.known(["/shop/a.png"], "picture")["/shop/a.png"].content == content
 
 
 def test_a_database_newer_than_the_program_is_refused(database: sqlite3.Connection, url: str) -> None:
     database.execute("INSERT INTO schema_migrations VALUES (9999, 'from_the_future', 'x')")
     with pytest.raises(StoreError, match="schema 9999") as refusal:
-        SqliteStore.open(url)
+        SqlStore.open(url)
     assert refusal.value.hint == "upgrade moderator"
 
 
 def test_a_database_made_by_an_altered_migration_is_refused(database: sqlite3.Connection, url: str) -> None:
     database.execute("UPDATE schema_migrations SET digest = 'another' WHERE number = 1")
     with pytest.raises(StoreError, match="migration 1 of the store is not the one"):
-        SqliteStore.open(url)
+        SqlStore.open(url)
 
 
 def test_a_migration_that_fails_leaves_neither_half_of_it_nor_its_record(
     database: sqlite3.Connection, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shipped = migrations.migrations("sqlite")
-    broken = Migration(
-        shipped[-1].number + 1, "broken", "CREATE TABLE half (id INTEGER);\nCREATE TABLE images (x);"
-    )
+    broken = Migration(shipped[-1].number + 1, "broken", "CREATE TABLE half (id INTEGER);\nCREATE TABLE images (x);")
     monkeypatch.setattr(migrations, "migrations", lambda _: [*shipped, broken])
     before = schema(database), recorded(database)
     with pytest.raises(StoreError, match="images already exists"):
-        SqliteStore.open(url)
+        SqlStore.open(url)
     assert (schema(database), recorded(database)) == before
 
 
@@ -98,14 +99,12 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_is(path: Path, 
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("CREATE TABLE holiday (photo TEXT)")
         with pytest.raises(StoreError, match="tables that moderator did not make: holiday"):
-            SqliteStore.open(url)
+            SqlStore.open(url)
         assert [name for _, name, _ in schema(connection)] == ["holiday"]
 
 
 def test_several_programs_may_make_one_store_at_once(path: Path, url: str) -> None:
-    program = (
-        "from moderator.stores.sql import SqliteStore; import sys; SqliteStore.open(sys.argv[1]).close()"
-    )
+    program = "from moderator.stores.sql import SqlStore; import sys; SqlStore.open(sys.argv[1]).close()"
     command = [sys.executable, "-c", program, url]
     started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     assert [process.communicate(timeout=60)[1] for process in started] == [""] * 4
@@ -116,7 +115,7 @@ def test_several_programs_may_make_one_store_at_once(path: Path, url: str) -> No
 def test_the_database_can_be_read_by_its_owner_only(path: Path, url: str) -> None:
     before = os.umask(0)
     try:
-        with SqliteStore.open(url) as store:
+        with SqlStore.open(url) as store:
             store.write([entry("/shop/a.png")], INTAKE, "picture")
             modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.glob("moderator.db*")}
     finally:
@@ -139,7 +138,7 @@ def locked_error(store: Store) -> StoreError:
 def test_a_store_that_another_program_writes_to_says_so(
     impatient: None, database: sqlite3.Connection, url: str
 ) -> None:
-    with SqliteStore.open(url) as store:
+    with SqlStore.open(url) as store:
         database.execute("BEGIN IMMEDIATE")
         refusal = locked_error(store)
     assert re.search(r"moderator\.db cannot be used: database is locked", str(refusal))
@@ -150,7 +149,7 @@ def test_a_store_that_another_program_writes_to_says_so(
 def test_a_store_that_was_locked_can_be_written_to_once_it_is_free(
     impatient: None, database: sqlite3.Connection, url: str
 ) -> None:
-    with SqliteStore.open(url) as store:
+    with SqlStore.open(url) as store:
         database.execute("BEGIN IMMEDIATE")
         locked_error(store)
         database.execute("COMMIT")
@@ -161,5 +160,5 @@ def test_a_store_can_be_read_while_another_program_writes(
     impatient: None, database: sqlite3.Connection, url: str
 ) -> None:
     database.execute("BEGIN IMMEDIATE")
-    with SqliteStore.open(url) as store:
+    with SqlStore.open(url) as store:
         assert store.status()["images"] == "0"

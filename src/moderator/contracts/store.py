@@ -130,8 +130,8 @@ Scope = Literal["images", "references", "all"]
 class Store(ABC):
     """Where contents, vectors and results are kept. Every write is one transaction and may be repeated."""
 
-    scheme: ClassVar[str]
-    """The URL scheme that chooses it."""
+    schemes: ClassVar[tuple[str, ...]]
+    """The URL schemes that choose it."""
 
     @classmethod
     @abstractmethod

@@ -10,6 +10,13 @@ from dataclasses import dataclass
 
 from moderator.errors import StoreError
 from moderator.resources import resource
+from moderator.stores.session import Cursor, Session
+
+LOCK_SECONDS = 60
+"""How long a program waits for another one that migrates the same database."""
+_RECORDS = (
+    "CREATE TABLE IF NOT EXISTS schema_migrations (number INTEGER PRIMARY KEY, name VARCHAR(64), digest VARCHAR(64))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,10 @@ class Migration:
     def digest(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
+    @property
+    def record(self) -> tuple[int, str, str]:
+        return self.number, self.name, self.digest
+
 
 def migrations(dialect: str) -> list[Migration]:
     """Returns the migrations of a dialect in order, from `sql/<dialect>/NNNN_name.sql`."""
@@ -34,43 +45,56 @@ def migrations(dialect: str) -> list[Migration]:
     ]
 
 
-def migrate(connection: sqlite3.Connection) -> int:
-    """Brings a SQLite database to the newest schema: all that is missing, with its records, in one transaction.
+def migrate(session: Session) -> int:
+    """Brings a database to the newest schema and returns its number.
+
+    SQLite takes all that is missing, with its records, in one transaction. The others commit each statement by itself,
+    so theirs may be repeated, and a migration that was killed begins again; one program at a time holds a lock.
 
     Raises:
-        StoreError: the database is newer than this program, or holds tables that moderator did not make.
+        StoreError: the database is newer than this program, holds tables that moderator did not make, or its user may
+            not change it.
     """
-    known = migrations("sqlite")
-    if _missing(connection, known):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS schema_migrations (number INTEGER PRIMARY KEY, name TEXT, digest TEXT)"
-            )
-            # Asked anew: another program may have migrated while this one waited for its turn.
-            for migration in _missing(connection, known):
-                for statement in _statements(migration.sql):
-                    connection.execute(statement)
-                record = (migration.number, migration.name, migration.digest)
-                connection.execute("INSERT INTO schema_migrations VALUES (?, ?, ?)", record)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+    known = migrations(session.dialect.name)
+    if missing(session, known):
+        if session.dialect.name == "sqlite":
+            session.transact(lambda cursor: _apply(cursor, known))
+        else:
+            session.alone(lambda cursor: _apply_locked(cursor, known))
     return known[-1].number
 
 
-def _missing(connection: sqlite3.Connection, known: Sequence[Migration]) -> list[Migration]:
-    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+def _apply(cursor: Cursor, known: Sequence[Migration]) -> None:
+    cursor.run(_RECORDS)
+    # Asked anew: another program may have migrated while this one waited for its turn.
+    for migration in missing(cursor, known):
+        for statement in statements(migration.sql):
+            cursor.run(statement)
+        cursor.run("INSERT INTO schema_migrations VALUES (?, ?, ?)", migration.record)
+
+
+def _apply_locked(cursor: Cursor, known: Sequence[Migration]) -> None:
+    ((database,),) = cursor.rows("SELECT DATABASE()")
+    name = hashlib.sha256(f"moderator {database}".encode()).hexdigest()[:40]  # a lock's name has 64 letters at most
+    if cursor.rows("SELECT GET_LOCK(?, ?)", (name, LOCK_SECONDS)) != [(1,)]:
+        raise StoreError("another program is changing the schema of this store", hint="try again when it is done")
+    try:
+        _apply(cursor, known)
+    finally:
+        cursor.rows("SELECT RELEASE_LOCK(?)", (name,))
+
+
+def missing(asked: Session | Cursor, known: Sequence[Migration]) -> list[Migration]:
+    """Returns which of the `known` migrations the database lacks. Raises: StoreError, as `migrate`."""
+    tables = sorted(str(row[0]) for row in asked.rows(asked.dialect.tables))
     if "schema_migrations" not in tables:
         if tables:
             raise StoreError(
-                f"the database holds tables that moderator did not make: {', '.join(sorted(tables)[:3])}",
-                hint="choose another with --store sqlite:///path",
+                f"the database holds tables that moderator did not make: {', '.join(tables[:3])}",
+                hint="choose another with --store",
             )
         return list(known)
-    done = dict(connection.execute("SELECT number, digest FROM schema_migrations"))
+    done: dict[int, str] = dict(asked.rows("SELECT number, digest FROM schema_migrations"))
     if done and max(done) > known[-1].number:
         raise StoreError(
             f"the store has schema {max(done)}, this moderator knows {known[-1].number} at most",
@@ -82,8 +106,8 @@ def _missing(connection: sqlite3.Connection, known: Sequence[Migration]) -> list
     return [migration for migration in known if migration.number not in done]
 
 
-def _statements(sql: str) -> Iterator[str]:
-    """Cuts a script whose statements end at line ends (`executescript` would commit before it begins)."""
+def statements(sql: str) -> Iterator[str]:
+    """Cuts a script whose statements end at line ends (no driver here takes a whole script in a transaction)."""
     statement = ""
     for line in sql.splitlines(keepends=True):
         statement += line

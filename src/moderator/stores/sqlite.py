@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from moderator.errors import ArgumentError, StoreError
@@ -23,24 +21,48 @@ def path_of(url: str) -> Path:
     return Path(url.removeprefix(PREFIX)).expanduser()
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Opens or makes the database file, readable by its owner only. Raises: StoreError."""
-    connection = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-        _write_ahead(connection)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")
-    except (OSError, sqlite3.Error) as error:
-        if connection is not None:
-            connection.close()
-        raise StoreError(
-            f"cannot open the store {path}: {error}", hint="choose another with --store sqlite:///path"
-        ) from error
-    return connection
+class SqliteDriver:
+    """Reaches one SQLite file. SQLite waits for other writers by itself, so nothing is tried twice."""
+
+    patience = 0.0
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def connect(self) -> sqlite3.Connection:
+        """Opens or makes the database file, readable by its owner only. Raises: StoreError."""
+        connection = None
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+            _write_ahead(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")
+        except (OSError, sqlite3.Error) as error:
+            if connection is not None:
+                connection.close()
+            raise StoreError(
+                f"cannot open the store {self._path}: {error}", hint="choose another with --store sqlite:///path"
+            ) from error
+        return connection
+
+    def passes(self, error: Exception) -> bool:
+        del error
+        return False
+
+    def translated(self, error: Exception) -> StoreError:
+        """Names the file and the way out."""
+        words, hint = str(error), "`moderator doctor` checks it"
+        if "locked" in words:
+            hint = "another moderator is writing to it; wait for that scan, or use a MySQL store for several at once"
+        elif "full" in words:
+            hint = "the disk is full; what was committed before is safe, and a new scan goes on from there"
+        elif isinstance(error, sqlite3.OperationalError):
+            hint = ""
+        return StoreError(f"the store {self._path} cannot be used: {words}", hint=hint)
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -58,18 +80,6 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             return
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors into a StoreError that names the file and the way out."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        words = str(error)
-        hint = ""
-        if "locked" in words:
-            hint = "another moderator is writing to it; wait for that scan, or use a MySQL store for several at once"
-        elif "full" in words:
-            hint = "the disk is full; what was committed before is safe, and a new scan goes on from there"
-        raise StoreError(f"the store {path} cannot be used: {words}", hint=hint) from error
-    except sqlite3.Error as error:
-        raise StoreError(f"the store {path} cannot be used: {error}", hint="`moderator doctor` checks it") from error
+def version() -> str:
+    """The version of the SQLite library."""
+    return sqlite3.sqlite_version

@@ -1,0 +1,117 @@
+"""The part of the SQL store that keeps contents and the paths that hold them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from moderator.contracts import Entry, Fingerprint, Found, HashBlock, Known, Role, Scope
+from moderator.models import Image
+from moderator.stores.embeddings import Embeddings
+from moderator.stores.session import Cursor
+from moderator.stores.tables import FINGERPRINT, SCOPES, key_of, text_of
+from moderator.vectors import Ids
+
+
+class Pictures(Embeddings):
+    """Contents, images, and the batches that bring them in."""
+
+    def known(self, paths: Sequence[str], role: Role) -> Mapping[str, Known]:
+        by_key = {key_of(path): path for path in paths}
+        sql = (
+            "SELECT i.path_key, i.content_id, i.size, i.mtime_ns, c.intake, c.state, c.code, c.reason, i.metadata "
+            "FROM images i JOIN contents c ON c.id = i.content_id WHERE i.role = ? AND i.path_key IN ({})"
+        )
+        return {
+            by_key[key]: Known(content, size, mtime_ns, intake, state, code, reason, json.loads(metadata))
+            for key, content, size, mtime_ns, intake, state, code, reason, metadata in self._session.each(
+                sql, list(by_key), role
+            )
+        }
+
+    def contents(self, digests: Sequence[bytes], intake: str) -> Mapping[bytes, int]:
+        rows = self._session.each("SELECT intake, sha256, id FROM contents WHERE sha256 IN ({})", digests)
+        return {digest: content for read_under, digest, content in rows if read_under == intake}
+
+    def write(self, entries: Sequence[Entry], intake: str, role: Role) -> Sequence[int]:
+        prints = {entry.fingerprint.sha256: entry.fingerprint for entry in entries}
+        rows = [[*(getattr(prints[digest], name) for name in FINGERPRINT), intake] for digest in prints]
+        columns = (*FINGERPRINT, "intake")
+        upsert = self._session.dialect.upsert("contents", ("sha256",), columns, columns[1:])
+
+        def work(cursor: Cursor) -> list[int]:
+            cursor.many(upsert, rows)
+            found = cursor.each("SELECT sha256, id FROM contents WHERE sha256 IN ({})", list(prints))
+            by_digest = {bytes(digest): content for digest, content in found}
+            ids = [by_digest[entry.fingerprint.sha256] for entry in entries]
+            held = list(zip(entries, ids, strict=True))
+            self._write_images(cursor, [(entry.found, content) for entry, content in held], role)
+            self._write_vectors(cursor, [(content, one) for entry, content in held for one in entry.vectors])
+            return ids
+
+        return self._session.transact(work) if entries else []
+
+    def _write_images(self, cursor: Cursor, held: Sequence[tuple[Found, int]], role: Role) -> None:
+        columns = ("path_key", "role", "path", "content_id", "size", "mtime_ns", "metadata")
+        rows = {
+            key_of(found.path): (text_of(found.path), content, found.size, found.mtime_ns, _json(found.metadata))
+            for found, content in held
+        }
+        upsert = self._session.dialect.upsert("images", columns[:2], columns, columns[3:])
+        cursor.many(upsert, [(key, role, *row) for key, row in rows.items()])
+
+    def update_metadata(self, found: Sequence[Found]) -> None:
+        def work(cursor: Cursor) -> None:
+            for one in found:
+                cursor.run(
+                    "UPDATE images SET metadata = ? WHERE path_key = ? AND role = 'picture'",
+                    (_json(one.metadata), key_of(one.path)),
+                )
+
+        self._session.transact(work)
+
+    def paths_under(self, folder: str) -> Sequence[str]:
+        prefix = text_of(folder).rstrip("/") + "/"
+        sql = "SELECT path FROM images WHERE role = 'picture' AND path >= ? AND path < ?"
+        return [row[0] for row in self._session.rows(sql, (prefix, prefix[:-1] + chr(ord("/") + 1)))]
+
+    def forget(self, paths: Sequence[str]) -> None:
+        named = {text_of(path) for path in paths}
+
+        def work(cursor: Cursor) -> None:
+            found = cursor.each("SELECT id, path FROM images WHERE role = 'picture' AND path IN ({})", sorted(named))
+            # Compared once more: an engine may take two paths for one that differ in a trailing blank.
+            gone = [image for image, path in found if path in named]
+            cursor.run_each("DELETE FROM images WHERE id IN ({})", sorted(gone))
+
+        self._session.transact(work)
+
+    def members(self, scope: Scope) -> Ids:
+        sql = f"SELECT c.id FROM contents c WHERE c.state = 'judged' AND {SCOPES[scope]}"
+        blocks = [np.array([row[0] for row in rows], dtype=np.int64) for rows in self._blocks(sql, "c.id", (), None)]
+        return np.concatenate([np.empty(0, dtype=np.int64), *blocks])
+
+    def hashes(self, scope: Scope, only: Sequence[int] | None = None) -> Iterator[HashBlock]:
+        columns = ", ".join(f"c.{name}" for name in FINGERPRINT)
+        sql = f"SELECT c.id, {columns} FROM contents c WHERE c.state = 'judged' AND {SCOPES[scope]}"
+        for rows in self._blocks(sql, "c.id", (), only):
+            ids = np.array([row[0] for row in rows], dtype=np.int64)
+            yield HashBlock(ids, [Fingerprint(*row[1:]) for row in rows])
+
+    def images(self, contents: Sequence[int], role: Role = "picture") -> Mapping[int, Sequence[Image]]:
+        found: dict[int, list[Image]] = {}
+        sql = (
+            "SELECT c.id, i.path, c.sha256, c.width, c.height, c.size, c.format, i.mtime_ns, i.metadata FROM images i "
+            "JOIN contents c ON c.id = i.content_id WHERE i.role = ? AND c.id IN ({}) ORDER BY i.path"
+        )
+        rows = self._session.each(sql, contents, role)
+        for content, path, sha256, width, height, size, form, modified, metadata in rows:
+            shown = (path, content, sha256.hex(), width, height, size, json.loads(metadata))
+            found.setdefault(content, []).append(Image(*shown, scanned=False, format=form, modified=modified))
+        return found
+
+
+def _json(metadata: Mapping[str, str]) -> str:
+    return json.dumps(dict(metadata))

@@ -1,0 +1,106 @@
+"""What the parts of the SQL store share: blocks, scopes, the log of changes, and how values stand in columns."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from moderator.contracts import Scope, Store
+from moderator.stores.session import Cursor, Row, Session, chunks, marks
+
+T = TypeVar("T")
+BLOCK = 8192
+"""Rows read at once: 16 MiB of 512-dimensional vectors."""
+FINGERPRINT = (
+    "sha256", "size", "format", "width", "height", "frames", "pixels", "pdq", "pdq_quality", "state", "code", "reason",
+)  # fmt: skip
+"""The columns of a `Fingerprint`, in its order."""
+SCOPES: Mapping[Scope, str] = {
+    "images": "EXISTS (SELECT 1 FROM images i WHERE i.content_id = c.id AND i.role = 'picture')",
+    "references": "EXISTS (SELECT 1 FROM reference_entries r WHERE r.content_id = c.id AND r.enabled = 1)",
+    "all": "1 = 1",
+}
+
+
+class Tables(Store):
+    """A part of the SQL store."""
+
+    _session: Session
+
+    def _blocks(self, sql: str, column: str, values: Sequence[Any], only: Sequence[int] | None) -> Iterator[list[Row]]:
+        """Yields the rows of a query, whose first is the content id, in blocks that never end between two rows of one
+        content. Each block is a query of its own that goes on from there, so it can be repeated on a new connection."""
+        if only is not None:
+            for some in chunks(only):
+                narrowed = f"{sql} AND {column} IN ({marks(some)}) ORDER BY {column}"
+                if rows := self._session.rows(narrowed, (*values, *some)):
+                    yield rows
+            return
+        after, limit = 0, BLOCK
+        while rows := self._session.rows(f"{sql} AND {column} > ? ORDER BY {column} LIMIT ?", (*values, after, limit)):
+            last = rows[-1][0]
+            if len(rows) < limit:
+                yield rows
+                return
+            whole = [row for row in rows if row[0] != last] or self._session.rows(
+                f"{sql} AND {column} = ?", (*values, last)
+            )
+            yield whole
+            after = whole[-1][0]
+
+    def _audited(self, action: str, work: Callable[[Cursor], tuple[T, str]]) -> T:
+        """Runs `work`, which returns a result and what the log should say (nothing where it is empty), and logs it, in
+        one transaction. Where that is repeated after a COMMIT of unknown outcome, the log tells whether it was done."""
+        token = secrets.token_bytes(16)
+        results: list[T] = []
+
+        def once(cursor: Cursor) -> T:
+            if results and cursor.rows("SELECT id FROM audit_log WHERE token = ?", (token,)):
+                return results[-1]
+            result, subject = work(cursor)
+            results.append(result)
+            if subject:
+                insert = "INSERT INTO audit_log (token, at, actor, action, subject) VALUES (?, ?, ?, ?, ?)"
+                cursor.run(insert, (token, now(), getpass.getuser(), action, subject))
+            return result
+
+        return self._session.transact(once)
+
+    @staticmethod
+    def _remove_contents(cursor: Cursor, contents: Sequence[int]) -> int:
+        """Removes those of these contents that neither an image nor a reference holds, with all that was made of them,
+        and returns how many."""
+        held = [
+            row[0]
+            for table in ("images", "reference_entries")
+            for row in cursor.each(f"SELECT content_id FROM {table} WHERE content_id IN ({{}})", contents)
+        ]
+        unused = sorted(set(contents) - set(held))
+        models = cursor.each("SELECT DISTINCT model_id FROM embeddings WHERE content_id IN ({})", unused)
+        for (model,) in sorted(set(models)):
+            new_lineage(cursor, model)
+        return cursor.run_each("DELETE FROM contents WHERE id IN ({})", unused)
+
+
+def new_lineage(cursor: Cursor, model: int) -> None:
+    """Tells indexes that a vector of this model is removed or replaced."""
+    cursor.run("UPDATE models SET lineage = ? WHERE id = ?", (secrets.token_bytes(16), model))
+
+
+def key_of(path: str) -> bytes:
+    """The SHA-256 of a path's own bytes."""
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).digest()
+
+
+def text_of(path: str) -> str:
+    """A path as text: bytes that are no UTF-8 stand as \\xNN."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def now() -> str:
+    """The time in UTC, as it is stored."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
