@@ -13,14 +13,22 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+from moderator.cli.app import app
 
 DOCS = Path(__file__).parent
-COMMANDS = (
-    "", "scan", "demo", "init", "policy check", "policy schema", "references add", "references list",
-    "references remove", "search", "compare", "export sql", "models list", "models pull", "models verify", "plugins",
-    "doctor", "version",
-)  # fmt: skip
+
+
+def named(group: Any, name: str = "") -> Iterator[str]:
+    """Yields the names of all commands, those of a group after one another."""
+    yield from [] if name and getattr(group, "commands", None) else [name]
+    for sub, command in getattr(group, "commands", {}).items():
+        yield from named(command, f"{name} {sub}".strip())
 
 
 def moderator(*arguments: str) -> str:
@@ -33,7 +41,7 @@ def moderator(*arguments: str) -> str:
 def commands() -> str:
     """Returns docs/cli.md."""
     parts = ["# Commands\n\nWritten by `python docs/make.py` from the program's own help.\n"]
-    for command in COMMANDS:
+    for command in named(get_command(app)):
         lines = [line.rstrip() for line in moderator(*command.split(), "--help").strip().splitlines()]
         parts.append(f"## moderator {command}".rstrip() + "\n\n```text\n" + "\n".join(lines) + "\n```\n")
     return "\n".join(parts)

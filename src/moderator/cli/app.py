@@ -15,12 +15,14 @@ import typer
 
 from moderator.cli import (
     compare,
+    decisions,
     demo,
     doctor,
     export,
     init,
     models,
     output,
+    plan,
     plugins,
     policy,
     references,
@@ -42,6 +44,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command("scan")(scan.scan)
+app.command("plan")(plan.plan)
+app.command("decide")(decisions.decide)
+app.add_typer(decisions.app, name="decisions")
 app.command("demo")(demo.demo)
 app.command("init")(init.init)
 app.add_typer(policy.app, name="policy")

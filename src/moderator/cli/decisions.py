@@ -1,0 +1,81 @@
+"""`moderator decide` and `moderator decisions`: a reviewer's word on two pictures."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from moderator.cli import screen
+from moderator.cli.options import PolicyOption, StoreOption, session
+from moderator.errors import ArgumentError
+
+app = typer.Typer(help="List and withdraw what reviewers have decided.", no_args_is_help=True)
+
+PICTURE = "A file, a reference as SET#ENTRY, or a SHA-256."
+First = Annotated[str, typer.Argument(metavar="A", help=PICTURE)]
+Second = Annotated[str, typer.Argument(metavar="B", help=PICTURE)]
+
+
+def decide(
+    first: First,
+    second: Second,
+    match: Annotated[
+        bool | None, typer.Option("--match/--not-a-match", help="Confirm the match, or say that it is none.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; scans and lists show it.")] = "",
+    owner: Annotated[str | None, typer.Option(metavar="NAME", help="Who decides. Else the user's name.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(metavar="DATE", help="The last day (YYYY-MM-DD, UTC) on which it holds.")
+    ] = None,
+    policy: PolicyOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Keep a reviewer's word on two pictures; later scans heed it, wherever the files are.
+
+    What is called no match is not reported again, by any rule. Identical files always match.
+    """
+    from moderator import decisions
+    from moderator.models import Decision
+
+    if match is None or not reason.strip():
+        raise ArgumentError("say --match or --not-a-match, and why with --reason")
+    verdict = decisions.MATCH if match else decisions.NO_MATCH
+    with session(policy, store).open_store() as opened:
+        word = Decision("", "", verdict, reason.strip(), owner or getpass.getuser(), expires)
+        made = decisions.decide(opened, first, second, word)
+    until = f" until {made.expires[:10]}" if made.expires else ""
+    said = "a match" if match else "no match"
+    screen.console().print(f"{first} and {second}: {said}{until}, says {made.owner}", markup=False)
+
+
+@app.command("list")
+def show(policy: PolicyOption = None, store: StoreOption = None) -> None:
+    """List the decisions that hold."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from moderator import decisions
+    from moderator.reports.terminal import visible
+
+    chosen = session(policy, store)
+    with chosen.open_store() as opened:
+        found = decisions.listed(opened, chosen.policy)
+    table = Table("A", "B", "decision", "reason", "owner", "until", box=box.SIMPLE_HEAD)
+    for one in found:
+        word = one.decision
+        cells = (one.first, one.second, one.words, word.reason, word.owner, (word.expires or "")[:10])
+        table.add_row(*(Text(visible(cell), overflow="fold") for cell in cells))
+    screen.console().print(table if found else "No decisions.")
+
+
+@app.command()
+def withdraw(first: First, second: Second, policy: PolicyOption = None, store: StoreOption = None) -> None:
+    """Withdraw the decision on two pictures."""
+    from moderator import decisions
+
+    with session(policy, store).open_store() as opened:
+        decisions.withdraw(opened, first, second)
+    screen.console().print("Withdrawn: the next scan reports the two again.")

@@ -1,0 +1,80 @@
+"""`moderator decide` and `moderator decisions`: a reviewer's word, and what scans make of it."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+NO = ("--not-a-match", "--reason", "another bag", "--owner", "ann")
+TODAY = datetime.now(UTC).date()
+
+
+def test_a_pair_called_no_match_is_not_reported_again_wherever_the_files_are(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    ran = run("decide", uploads / "first.png", uploads / "larger.png", *NO)
+    assert ran.out == f"{uploads}/first.png and {uploads}/larger.png: no match, says ann\n"
+    shutil.move(uploads, "elsewhere")
+    out = run("scan", "elsewhere").out
+    assert "copies: nothing found" in out
+    assert "1 pair(s) that a reviewer has called no match are left out" in out
+
+
+def test_a_reference_is_named_by_set_and_entry_and_its_file_is_not_needed(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    run("references", "add", "banned", uploads / "first.png")
+    (uploads / "first.png").unlink()
+    assert run("scan", uploads / "larger.png").code == 1
+    assert run("decide", uploads / "larger.png", "banned#1", *NO).code == 0
+    assert run("scan", uploads / "larger.png").code == 0
+    listed = run("decisions", "list").out
+    assert "banned#1" in listed
+    assert "first.png" not in listed
+
+
+def test_a_withdrawn_decision_no_longer_holds(run: Run, policy_file: Path, uploads: Path) -> None:
+    pair = uploads / "first.png", uploads / "larger.png"
+    run("decide", *pair, *NO)
+    assert run("decisions", "withdraw", *reversed(pair)).code == 0
+    assert "copies: 1 finding" in run("scan", uploads).out
+    assert run("decisions", "list").out == "No decisions.\n"
+    assert run("decisions", "withdraw", *pair).code == 2
+
+
+def test_a_decision_holds_through_its_last_day(run: Run, policy_file: Path, uploads: Path) -> None:
+    ran = run("decide", uploads / "first.png", uploads / "larger.png", *NO, "--expires", TODAY)
+    assert f"no match until {TODAY}" in ran.out
+    assert str(TODAY) in run("decisions", "list").out
+
+
+def test_a_confirmed_match_says_so_in_the_next_report(run: Run, policy_file: Path, uploads: Path) -> None:
+    run("decide", uploads / "first.png", uploads / "larger.png", "--match", "--reason", "same bag", "--owner", "ann")
+    assert "a match, says ann: same bag" in " ".join(run("scan", uploads).out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["first.png", "larger.png", "--reason", "x"], "say --match or --not-a-match"),
+        (["first.png", "larger.png", "--match"], "why with --reason"),
+        (["first.png", "first.png", *NO], "identical files always match"),
+        (["first.png", "nowhere.png", *NO], "no such file or reference: nowhere.png"),
+        (["first.png", "banned#7", *NO], "no such file or reference: banned#7"),
+        (["first.png", "larger.png", *NO, "--expires", "soon"], "`soon` is no date"),
+        (["first.png", "larger.png", *NO, "--expires", TODAY - timedelta(days=2)], "is past"),
+    ],
+)
+def test_what_cannot_be_decided_is_refused(
+    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
+    monkeypatch.chdir(uploads)
+    shutil.copy(Path("..") / policy_file, ".")
+    ran = run("decide", *arguments)
+    assert ran.code == 2
+    assert says in ran.err

@@ -1,0 +1,52 @@
+"""`moderator plan`: a scan whose copies become a script."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def twins(uploads: Path) -> Path:
+    shutil.copy(uploads / "larger.png", uploads / "twin.png")
+    return uploads
+
+
+def test_it_writes_a_script_that_says_what_it_would_do(run: Run, policy_file: Path, twins: Path) -> None:
+    ran = run("plan", twins, "--action", "hardlink", "--output", "links.sh")
+    assert ran.code == 0
+    assert "1 to hardlink; `sh links.sh` tells what it would do" in ran.err
+    told = subprocess.run(["sh", "links.sh"], capture_output=True, text=True, check=True).stdout
+    assert f"would link {twins.absolute()}/twin.png to {twins.absolute()}/larger.png" in told
+
+
+def test_edited_copies_are_moved_only_when_asked_for(run: Run, policy_file: Path, twins: Path) -> None:
+    move = ("plan", twins, "--action", "move", "--into", "aside")
+    assert "1 to move" in run(*move).err
+    assert "2 to move" in run(*move, "--edited").err
+    subprocess.run(["sh", "plan.sh", "--yes"], check=True, capture_output=True)
+    assert sorted(path.name for path in twins.iterdir()) == ["alike.png", "larger.png"]
+    assert len([path for path in Path("aside").rglob("*") if path.is_file()]) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--action", "move"], ["--into", "aside"], ["--action", "hardlink", "--edited"]]
+)
+def test_what_does_not_fit_together_is_refused(
+    run: Run, policy_file: Path, uploads: Path, arguments: list[str]
+) -> None:
+    assert run("plan", uploads, *arguments).code == 2
+    assert not Path("plan.sh").exists()
+
+
+def test_between_two_folders_the_first_one_is_kept(run: Run, policy_file: Path, twins: Path) -> None:
+    Path("new").mkdir()
+    shutil.copy(twins / "larger.png", "new/again.png")
+    assert "1 to list" in run("plan", "--between", twins, "new").err
+    told = subprocess.run(["sh", "plan.sh"], capture_output=True, text=True, check=True).stdout
+    assert "new/again.png is a copy of" in told
