@@ -154,7 +154,8 @@ def test_an_empty_store_yields_nothing() -> None:
     assert list(exact.above(side((1, at(0))).blocks([]), lambda: [], -1, 10)) == []
 
 
-def test_the_store_is_read_anew_for_each_block_of_queries_and_never_kept() -> None:
+def test_the_store_is_read_anew_for_each_product_and_never_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact, "QUERIES", 1)
     read: list[int] = []
 
     def corpus() -> Iterator[VectorBlock]:
