@@ -12,6 +12,7 @@ from moderator.contracts import Store
 from moderator.errors import ArgumentError
 from moderator.ingest import Ingest
 from moderator.policy import Policy, ReferenceSet
+from moderator.search import index
 from tests.scanning import fake_policy, fake_registry, picture
 
 
@@ -86,3 +87,20 @@ def test_references_whose_files_are_gone_are_counted_as_lacking(store: Store, po
     one.unlink()
     changed = other_model(policy)
     assert references.complete(store, changed, ingest(store, changed), asked(changed)) == 1
+
+
+def test_removing_a_reference_leaves_no_byte_of_it_in_the_local_index(
+    store: Store, policy: Policy, tmp_path: Path
+) -> None:
+    references.add(store, policy, ingest(store, policy), "banned", [str(picture(tmp_path / "one.png"))])
+    model = fake_registry().make_embedders(policy)["fake"].model
+    made = index.mirror(store, model, pytest.fail)
+    assert made is not None
+    code = made.matrix[0].tobytes()
+    folder = index.folder_of(store.url)
+    assert any(code in path.read_bytes() for path in folder.iterdir())
+    assert references.remove(store, "banned", []) == 1
+    assert not folder.exists()
+    again = index.mirror(store, model, pytest.fail)
+    assert again is None or len(again) == 0
+    assert not any(code in path.read_bytes() for path in folder.iterdir())

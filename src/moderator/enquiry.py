@@ -6,9 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from moderator.contracts import Embedder, Found, Store, VectorBlock
+from moderator.contracts import Embedder, Found, Store
 from moderator.errors import ModelError, UnreadableImage
 from moderator.intake.decode import Decoded
 from moderator.intake.pool import DecoderPool
@@ -17,7 +15,8 @@ from moderator.ladder import DUPLICATES, PROHIBITED
 from moderator.models import Evidence, Image, Kind, Preprocessing, Unjudged
 from moderator.policy import Limits, Policy
 from moderator.registry import Registry
-from moderator.search import exact, rungs
+from moderator.search import rungs
+from moderator.search.near import Near
 from moderator.vectors import Matrix
 
 
@@ -92,22 +91,16 @@ class Neighbour:
 def search_image(policy: Policy, store: Store, embedder: Embedder, path: str, top: int) -> Sequence[Neighbour]:
     """Returns the `top` stored pictures closest to the one at `path`. Raises: UnreadableImage, ModelError."""
     (decoded,) = _decode(policy.limits, [embedder], [path])
-    return _nearest(store, embedder, _embed(embedder, 0, decoded), top)
+    return _nearest(policy, store, embedder, _embed(embedder, 0, decoded), top)
 
 
-def search_text(store: Store, embedder: Embedder, text: str, top: int) -> Sequence[Neighbour]:
+def search_text(policy: Policy, store: Store, embedder: Embedder, text: str, top: int) -> Sequence[Neighbour]:
     """Returns the `top` stored pictures closest to a text. Raises: ModelError for a model without text."""
-    return _nearest(store, embedder, embedder.embed_text([text]), top)
+    return _nearest(policy, store, embedder, embedder.embed_text([text]), top)
 
 
-def _nearest(store: Store, embedder: Embedder, vectors: Matrix, top: int) -> Sequence[Neighbour]:
-    # All views of the query are one content of its own, so that each stored one counts with its closest view.
-    query = VectorBlock(np.zeros(len(vectors), dtype=np.int64), (), vectors)
-    best: list[tuple[float, int]] = []
-    for block in store.vectors(embedder.model, "images"):
-        for hits in exact.above([query], lambda block=block: [block], -1.0, top):  # type: ignore[misc]
-            best += zip(hits.scores.tolist(), hits.others.tolist(), strict=True)
-        best = sorted(best, key=lambda pair: (-pair[0], pair[1]))[:top]
+def _nearest(policy: Policy, store: Store, embedder: Embedder, vectors: Matrix, top: int) -> Sequence[Neighbour]:
+    best = Near(store, policy.search).closest(embedder.model, vectors, "images", top)
     images = store.images([content for _, content in best])
     return [Neighbour(image, score) for score, content in best for image in images.get(content, ())][:top]
 

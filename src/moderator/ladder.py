@@ -1,4 +1,4 @@
-"""The evidence ladder over a store: what detectors ask (`contracts.Search`), answered by exact search.
+"""The evidence ladder over a store: what detectors ask (`contracts.Search`), answered by `moderator.search`.
 
 Every match carries each rung that was tried on it, strongest first, so that a copy is never reported as a mere
 lookalike, nor a lookalike as a copy.
@@ -18,6 +18,7 @@ from moderator.gallery import Gallery
 from moderator.models import Evidence, Image, Kind, Match, Reference, Verdict
 from moderator.policy import Policy, ReferenceSet
 from moderator.search import exact, rungs
+from moderator.search.near import Asked, Near
 from moderator.search.prompts import described, prompts_of
 from moderator.vectors import Matrix
 
@@ -55,6 +56,7 @@ class StoredSearch(Search):
         self._subject_set = frozenset(self._subjects)
         self._fingerprints: dict[int, Fingerprint] = {}
         self._vectors: dict[str, dict[int, Matrix]] = {}
+        self._near = Near(store, policy.search, self.note)
         self.notes: list[str] = []
         self.denied: set[Pair] = set()
         """Pairs of contents that matched and were left out, because a reviewer has called them no match."""
@@ -166,10 +168,9 @@ class StoredSearch(Search):
     def _pairs(
         self, embedder: str, threshold: float, scope: Scope, only: Sequence[int] | None = None
     ) -> Iterator[tuple[Pair, float]]:
-        model = self._embedders[embedder].model
-        queries = self._store.vectors(model, "images", self._subjects)
+        model, asked = self._embedders[embedder].model, Asked(scope, only)
         # Two more than the cap: a picture's closest match may be itself, and one beyond tells that there are more.
-        for hits in exact.above(queries, lambda: self._store.vectors(model, scope, only), threshold, CAP + 2):
+        for hits in self._near.above(model, self._subjects, asked, threshold, CAP + 2):
             yield from self._capped(hits, f"at {threshold:g} by {embedder}", "; raise the threshold")
 
     def _capped(self, hits: exact.Hits, asked: str, advice: str = "") -> Iterator[tuple[Pair, float]]:

@@ -96,6 +96,17 @@ class Limits(_Section):
     """Memory of one decoding worker above what it starts with, in MiB."""
 
 
+class SearchSpec(_Section):
+    """How vectors are searched. Every way finds the same, but for clusters, of which a report tells what they find."""
+
+    pairs: Literal["auto", "exact"] = "auto"
+    """How duplicates are found among 50,000 vectors and more: `auto` compares those that share a cluster where that
+    was measured to find 999 of 1,000 pairs, `exact` compares each two."""
+    index: bool = True
+    """Whether 20,000 vectors and more are also kept as codes in a local file, beside a SQLite store or in the user's
+    cache folder. It is as sensitive as the store; without it every search reads every vector from the store."""
+
+
 class Policy(_Section):
     """A whole policy document."""
 
@@ -114,6 +125,8 @@ class Policy(_Section):
     """Folder names that are not entered; each is reported as skipped."""
     limits: Limits = Field(default_factory=Limits)
     """Bounds on one picture."""
+    search: SearchSpec = Field(default_factory=SearchSpec)
+    """How vectors are searched."""
     fail_on: Verdict = Verdict.BLOCK
     """The mildest verdict that makes `moderator scan` exit with 1."""
 

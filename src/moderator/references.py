@@ -12,6 +12,7 @@ from moderator.errors import ArgumentError, InputError
 from moderator.ingest import Ingest, Ingested
 from moderator.intake.walk import walk
 from moderator.policy import Policy, ReferenceSet
+from moderator.search import index
 
 BY_COMMAND = "added by command"
 FROM_FOLDER = "folder of the policy"
@@ -78,10 +79,19 @@ def _mirror_one(store: Store, policy: Policy, ingest: Ingest, name: str, declare
     contents = {content for _, content in ingested.judged}
     stored = store.references([name])
     if stale := [entry.entry for entry in stored if entry.content not in contents]:
-        store.remove_references(name, stale)
+        remove(store, name, stale)
     if contents - {entry.content for entry in stored}:
         store.add_references(name, [(content, "", FROM_FOLDER) for content in sorted(contents)], getpass.getuser())
     return ingested
+
+
+def remove(store: Store, set_name: str, entries: Sequence[int]) -> int:
+    """Removes entries (none named: the whole set) with every byte that only they needed, in the store and in its local
+    index, and returns how many. Raises: StoreError; nothing is removed from the store before it is from the index."""
+    index.erase(store.url)
+    removed = store.remove_references(set_name, entries)
+    index.erase(store.url)  # another program may have built it meanwhile
+    return removed
 
 
 def complete(store: Store, policy: Policy, ingest: Ingest, asked: Sequence[Asked]) -> int:

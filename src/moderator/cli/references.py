@@ -91,10 +91,12 @@ def remove(
     store: StoreOption = None,
 ) -> None:
     """Remove entries, or a whole set, and every byte that only they needed."""
+    from moderator import references
+
     if bool(entries) == everything:
         raise ArgumentError("name the entries to remove, or --all", hint=f"`moderator references list {set_name}`")
     with session(policy, store).open_store() as opened:
-        removed = opened.remove_references(set_name, entries or [])
+        removed = references.remove(opened, set_name, entries or [])
     if not removed:
         raise ArgumentError(f"the set `{set_name}` has no such entries", hint="`moderator references list` shows all")
     screen.console().print(f"{set_name}: {removed:,} removed", markup=False)

@@ -36,7 +36,7 @@ def search(
         if image is not None:
             found = enquiry.search_image(chosen.policy, opened, model, image, top)
         else:
-            found = enquiry.search_text(opened, model, text or "", top)
+            found = enquiry.search_text(chosen.policy, opened, model, text or "", top)
         if not found:
             raise ArgumentError(
                 f"the store {opened.url} holds no picture embedded by `{name}`",

@@ -1,0 +1,141 @@
+"""Finds stored contents near others by the vectors of one model, in the cheapest way that loses none.
+
+Few vectors are streamed from the store and compared exactly. Of many, codes (`moderator.search.codes`), kept in the
+local index, first tell which contents may be near enough at all, and those alone are read from the store and compared
+exactly: scores, scopes and thresholds are the store's own in either case. Where most of the store is asked, the codes
+are compared with one another once (`moderator.search.pairs`); that may take clusters, which is measured and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from moderator.contracts import Scope, Store, VectorBlock
+from moderator.models import ModelId
+from moderator.policy import SearchSpec
+from moderator.search import codes, exact, index, pairs
+from moderator.search.codes import Codes
+from moderator.search.pairs import Partners, Recall
+from moderator.vectors import Ids, Matrix
+
+INDEXED = 20_000
+"""From so many vectors on an index is kept; fewer are read from the store in a fraction of a second."""
+HALF = 0.5
+"""Where more than this part of the codes may be near, or are asked, a closer look at each is no saving."""
+
+Narrow = Callable[[VectorBlock], Ids | None]
+"""Which contents may be near some of a block; None for any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which contents are searched: those of a scope, or `only` some of them."""
+
+    scope: Scope
+    only: Sequence[int] | None = None
+
+
+class Near:
+    """Answers for one store, and opens each model's codes once."""
+
+    def __init__(self, store: Store, spec: SearchSpec, note: index.Note = lambda _text: None) -> None:
+        self._store = store
+        self._spec = spec
+        self._note = note
+        self._codes: dict[ModelId, Codes | None] = {}
+
+    def above(
+        self, model: ModelId, subjects: Sequence[int], asked: Asked, threshold: float, cap: int
+    ) -> Iterator[exact.Hits]:
+        """Yields every pair (subject, content that is asked) at or above `threshold`, as `exact.above` does, with at
+        most `cap` of the closest for each subject. A subject's pair with itself may be left out."""
+        queries = self._store.vectors(model, "images", subjects)
+        narrow = self._narrowing(model, subjects, asked, threshold)
+        for block in exact.grouped(queries, codes.QUERIES):
+            yield from self._exactly(model, block, asked, threshold, cap, narrow)
+
+    def closest(self, model: ModelId, vectors: Matrix, scope: Scope, top: int) -> list[tuple[float, int]]:
+        """Returns the `top` contents of `scope` closest to a query of one view or more, float32 `[n, dimension]`, as
+        (cosine, content), the closest first."""
+        query = VectorBlock(np.zeros(len(vectors), np.int64), [""] * len(vectors), vectors)
+        known = self._known(model)
+        best: list[tuple[float, int]] = []
+        for threshold in [-1.0] if known is None else _thresholds(query, known, top):
+            narrow = None if known is None or threshold <= -1.0 else _reaching(known, threshold)
+            best = [
+                (score, content)
+                for hits in self._exactly(model, query, Asked(scope), threshold, top, narrow)
+                for score, content in zip(hits.scores.tolist(), hits.others.tolist(), strict=True)
+            ]
+            if len(best) >= top:
+                break
+        return sorted(best, key=lambda one: (-one[0], one[1]))[:top]
+
+    def _exactly(
+        self, model: ModelId, block: VectorBlock, asked: Asked, threshold: float, cap: int, narrow: Narrow | None
+    ) -> Iterator[exact.Hits]:
+        """Compares a block with what may be near some of it."""
+        only = asked.only
+        if narrow is not None and (near := narrow(block)) is not None:
+            only = (near if only is None else np.intersect1d(near, only)).tolist()
+        if only is None or len(only):
+            yield from exact.above([block], lambda: self._store.vectors(model, asked.scope, only), threshold, cap)
+
+    def _narrowing(self, model: ModelId, subjects: Sequence[int], asked: Asked, threshold: float) -> Narrow | None:
+        known = self._known(model)
+        if known is None:
+            return None
+        if asked == Asked("images") and len(subjects) > HALF * len(np.unique(known.contents)):
+            partners = self._partners(known, threshold)
+            if partners is not None:
+                return lambda block: partners.of(np.unique(block.contents))
+        return _reaching(known, threshold)
+
+    def _partners(self, known: Codes, threshold: float) -> Partners | None:
+        """All pairs; None for too many."""
+        if self._spec.pairs == "exact" or len(known) <= pairs.FEW:
+            return pairs.every(known, threshold)
+        found = pairs.clustered(known, threshold)
+        if isinstance(found, Recall):
+            self._note(f"at {threshold:g} clusters would find {found}: each two vectors were compared")
+            return pairs.every(known, threshold)
+        if found is not None:
+            self._note(
+                f"pairs at {threshold:g} were looked for in clusters, not among each two of {len(known):,} vectors: "
+                f"they find {found.recall}; `search: {{pairs: exact}}` in the policy compares each two"
+            )
+        return found
+
+    def _known(self, model: ModelId) -> Codes | None:
+        """The codes of a model; None where its vectors are few."""
+        if model not in self._codes:
+            generation = self._store.generation(model)
+            many = generation is not None and generation.sequence >= INDEXED
+            self._codes[model] = self._opened(model) if many else None
+        return self._codes[model]
+
+    def _opened(self, model: ModelId) -> Codes | None:
+        if self._spec.index:
+            return index.mirror(self._store, model, self._note)
+        return index.gathered(self._store, model)
+
+
+def _reaching(known: Codes, threshold: float) -> Narrow:
+    def near(block: VectorBlock) -> Ids | None:
+        mask = codes.reach(codes.encode(block.contents, block.matrix), known, threshold)
+        return None if mask.mean() > HALF else np.unique(known.contents[mask])
+
+    return near
+
+
+def _thresholds(query: VectorBlock, known: Codes, top: int) -> Iterator[float]:
+    """Yields falling thresholds, each of which more codes reach: some of them may be out of scope."""
+    cosines = codes.likeness(codes.encode(query.contents, query.matrix), known)
+    count = 4 * top
+    while count < len(cosines):
+        yield float(np.partition(cosines, -count)[-count])
+        count *= 16
+    yield -1.0
