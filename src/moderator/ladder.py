@@ -13,11 +13,11 @@ from functools import cached_property
 
 import numpy as np
 
-from moderator.contracts import Embedder, Fingerprint, Found, Scope, Search, Store, VectorBlock
+from moderator.contracts import Embedder, Fingerprint, Found, HashBlock, Scope, Search, Store
 from moderator.gallery import Gallery
 from moderator.models import Evidence, Image, Kind, Match, Reference, Verdict
 from moderator.policy import Policy, ReferenceSet
-from moderator.search import exact, rungs
+from moderator.search import exact, hashes, rungs
 from moderator.search.near import Asked, Near
 from moderator.search.prompts import described, prompts_of
 from moderator.vectors import Matrix
@@ -200,25 +200,11 @@ class StoredSearch(Search):
     def _hash_pairs(self, scope: Scope, only: Sequence[int] | None = None) -> set[Pair]:
         """Pairs (of this scan, other) with identical pixels or a matching PDQ hash in any orientation."""
         if scope not in self._hashed:
-            by_pixels: dict[bytes, list[int]] = {}
-            for block in self._store.hashes(scope, only):
-                for content, fingerprint in zip(block.contents, block.fingerprints, strict=True):
-                    by_pixels.setdefault(fingerprint.pixels, []).append(int(content))
-            pairs = {
-                (content, other)
-                for content, fingerprint in self._subject_prints.items()
-                for other in by_pixels.get(fingerprint.pixels, ())
-                if other != content
-            }
-            hits = exact.above(
-                self._pdq_blocks("images", 8, self._subjects),
-                lambda: self._pdq_blocks(scope, 1, only),
-                rungs.PDQ_THRESHOLD,
-                CAP + 2,
-            )
-            for found in hits:
-                pairs |= {pair for pair, _ in self._capped(found, "by perceptual hash")}
-            self._hashed[scope] = pairs
+            pairs: set[Pair] = set()
+            stored = hashes.table(self._with_pixels(self._store.hashes(scope, only), pairs), 1)
+            asked = hashes.table(self._store.hashes("images", self._subjects), 8)
+            found = hashes.near(asked, stored, CAP + 2)
+            self._hashed[scope] = pairs | {pair for pair, _ in self._capped(found, "by perceptual hash")}
         return self._hashed[scope]
 
     @cached_property
@@ -230,14 +216,15 @@ class StoredSearch(Search):
         self._load_fingerprints(self._subjects)
         return {content: self._fingerprints[content] for content in self._subjects}
 
-    def _pdq_blocks(
-        self, scope: Scope, orientations: int, only: Sequence[int] | None = None
-    ) -> Iterator[VectorBlock]:
-        for block in self._store.hashes(scope, only):
-            rows = [rungs.pdq_rows(fingerprint, orientations) for fingerprint in block.fingerprints]
-            contents = np.repeat(block.contents, [len(row) for row in rows])
-            if len(contents):
-                yield VectorBlock(contents, (), np.concatenate(rows))
+    def _with_pixels(self, blocks: Iterable[HashBlock], pairs: set[Pair]) -> Iterator[HashBlock]:
+        """Hands blocks on, and puts down the pairs with identical pixels that are met in them."""
+        holders: dict[bytes, list[int]] = {}
+        for content, fingerprint in self._subject_prints.items():
+            holders.setdefault(fingerprint.pixels, []).append(content)
+        for block in blocks:
+            for other, fingerprint in zip(block.contents.tolist(), block.fingerprints, strict=True):
+                pairs.update((content, other) for content in holders.get(fingerprint.pixels, ()) if content != other)
+            yield block
 
     # Weighing them
 

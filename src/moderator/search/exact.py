@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,9 +57,9 @@ def above(
             found.append(hits)
             held += len(hits.contents)
             if held > HELD:
-                found = [_closest(_joined(found), cap)]
+                found = [closest(joined(found), cap)]
                 held = 0
-        hits = _closest(_joined(found), cap)
+        hits = closest(joined(found), cap)
         if len(hits.contents):
             yield hits
 
@@ -118,7 +118,8 @@ def _block(ids: Ids, rows: Matrix, block: VectorBlock, threshold: float, product
             yield Hits(ids[at], block.contents[start + to], room[at, to].clip(-1.0, 1.0))
 
 
-def _joined(parts: list[Hits]) -> Hits:
+def joined(parts: Sequence[Hits]) -> Hits:
+    """Returns several hits as one."""
     if not parts:
         return Hits(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
     return Hits(
@@ -128,7 +129,7 @@ def _joined(parts: list[Hits]) -> Hits:
     )
 
 
-def _closest(hits: Hits, cap: int) -> Hits:
+def closest(hits: Hits, cap: int) -> Hits:
     """Keeps each pair once, with its best score, and the `cap` best of each content."""
     order = np.lexsort((-hits.scores, hits.others, hits.contents))
     contents, others, scores = hits.contents[order], hits.others[order], hits.scores[order]
