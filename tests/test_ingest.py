@@ -17,9 +17,10 @@ from PIL import Image
 
 from moderator.contracts import Embedder
 from moderator.errors import VectorError
-from moderator.ingest import Ingest, embed_each
+from moderator.ingest import Ingest
 from moderator.intake.walk import walk
 from moderator.policy import EmbedderSpec, Limits
+from moderator.runners.embedding import embed_each
 from moderator.stores.sql import SqlStore
 from moderator.testing import FakeEmbedder
 from moderator.vectors import Matrix

@@ -6,26 +6,23 @@ A batch is one transaction, so a scan that is killed goes on where it was, and n
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-import numpy as np
-import numpy.typing as npt
-
-from moderator.contracts import Embedder, Entry, Fingerprint, Found, Known, Progress, Role, Store, Vectors
+from moderator.contracts import Embedder, Entry, Found, Known, Progress, Role, Store
 from moderator.errors import UnreadableImage, VectorError
 from moderator.intake.decode import Decoded, intake_id
-from moderator.intake.pool import DecoderPool
 from moderator.intake.walk import printable
 from moderator.models import Unjudged
 from moderator.policy import Limits
-from moderator.vectors import Matrix
+from moderator.runners.local import LocalRunner
+from moderator.runners.runner import Batch, Embedded, Outcome, Runner
 
 LOOKUP = 2_000
 """Paths asked of the store at once."""
-BATCH = 32
-"""Pictures embedded and written in one transaction."""
 SKIPPED = frozenset({"not_an_image", "symlink", "not_regular", "excluded"})
 """Codes of what was never a picture to judge; every other code is a rejection."""
 
@@ -53,12 +50,17 @@ class Ingest:
     """Reads pictures into one store, for the embedders of one policy."""
 
     def __init__(
-        self, store: Store, embedders: Sequence[Embedder], limits: Limits, progress: Progress | None = None
+        self,
+        store: Store,
+        embedders: Sequence[Embedder],
+        limits: Limits,
+        progress: Progress | None = None,
+        runner: Runner | None = None,
     ) -> None:
         self._store = store
         self._embedders = embedders
-        self._limits = limits
         self._progress = progress or Progress()
+        self._runner = runner or LocalRunner(embedders, limits)
         self._intake = intake_id(limits)
 
     def run(self, walked: Iterable[Walked], role: Role) -> Ingested:
@@ -74,11 +76,11 @@ class Ingest:
         while some := list(islice(files, LOOKUP)):
             changed += self._news(some, role, outcome)
         if changed:
-            with self._progress.stage("Reading and embedding", len(changed)) as advance:
-                for entries, done in self._read(changed, role, outcome):
-                    ids = self._store.write(entries, self._intake, role)
-                    for entry, content in zip(entries, ids, strict=True):
-                        self._account(entry, content, outcome)
+            with (
+                self._progress.stage("Reading and embedding", len(changed)) as advance,
+                closing(self._read(changed, role, outcome)) as batches,
+            ):
+                for done in batches:
                     advance(done)
         outcome.judged.sort(key=lambda pair: pair[0].path)
         return outcome
@@ -126,61 +128,58 @@ class Ingest:
 
     # What is read
 
-    def _read(
-        self, files: Sequence[tuple[Found, bool]], role: Role, outcome: Ingested
-    ) -> Iterator[tuple[list[Entry], int]]:
-        """Yields batches ready to be written, with how many files each accounts for."""
+    def _read(self, files: Sequence[tuple[Found, bool]], role: Role, outcome: Ingested) -> Generator[int]:
+        """Decodes, embeds and writes, all at once, and yields how many files each batch has accounted for."""
         named = {found.path: was_named for found, was_named in files}
-        preparations = [embedder.preprocessing for embedder in self._embedders]
-        with DecoderPool(self._limits, preparations) as pool:
-            results = pool.decode(found for found, _ in files)
-            while some := list(islice(results, BATCH)):
-                decoded: list[tuple[Found, Decoded]] = []
-                unreadable: list[str] = []
-                for found, result in some:
-                    if isinstance(result, UnreadableImage):
-                        refusal = Unjudged(found.name, result.code, result.reason)
-                        outcome.passed_over(refusal, named=named[found.path])
-                        unreadable.append(found.path)
-                    else:
-                        # The size and time are those of the bytes that were read, not of an earlier look.
-                        found = replace(found, size=result.size, mtime_ns=result.mtime_ns)  # noqa: PLW2901
-                        decoded.append((found, result))
-                if unreadable and role == "picture":
-                    self._store.forget([printable(path) for path in unreadable])
-                yield self._entries(decoded, outcome), len(some)
+        awaited: deque[_Awaited] = deque()
+        refused: dict[bytes, VectorError] = {}
+        with self._runner.read(found for found, _ in files) as batches:
+            for batch in batches:
+                awaited.append(self._embed(batch, awaited))
+                if len(awaited) > self._runner.depth:
+                    yield self._write(awaited.popleft(), refused, named, role, outcome)
+            while awaited:
+                yield self._write(awaited.popleft(), refused, named, role, outcome)
 
-    def _entries(self, decoded: Sequence[tuple[Found, Decoded]], outcome: Ingested) -> list[Entry]:
-        """Embeds what has no vector yet, each content once, and pairs every file with its vectors."""
-        judged = {one.fingerprint.sha256: one for _, one in decoded if one.fingerprint.state == "judged"}
-        vectors: dict[bytes, list[Vectors]] = {digest: [] for digest in judged}
-        refused: dict[bytes, str] = {}
-        known = self._store.contents(list(judged), self._intake)
-        for position, embedder in enumerate(self._embedders):
+    def _embed(self, batch: Batch, awaited: Iterable[_Awaited]) -> _Awaited:
+        """Has the contents embedded that have no vector yet and are not being embedded now."""
+        decoded = [outcome for _, outcome in batch.outcomes if isinstance(outcome, Decoded)]
+        digests = [one.fingerprint.sha256 for one in decoded if one.fingerprint.state == "judged"]
+        known = self._store.contents(digests, self._intake)
+        under_way = set[bytes]().union(*(one.digests for one in awaited))
+        wanted = []
+        for embedder in self._embedders:
             has = self._store.embedded(embedder.model, list(known.values()))
-            missing = {
-                digest: [(view.label, view.prepared[position]) for view in one.views]
-                for digest, one in judged.items()
-                if known.get(digest) not in has
-            }
-            for digest, result in embed_each(embedder, missing):
-                if isinstance(result, VectorError):
-                    refused[digest] = str(result)
-                else:
-                    vectors[digest].append(result)
-        outcome.embedded += sum(1 for digest, made in vectors.items() if made and digest not in refused)
-        return [self._entry(found, one.fingerprint, vectors, refused) for found, one in decoded]
+            wanted.append({digest for digest in digests if known.get(digest) not in has and digest not in under_way})
+        return _Awaited(batch.outcomes, set[bytes]().union(*wanted), self._runner.embed(batch, wanted))
 
-    @staticmethod
-    def _entry(
-        found: Found,
-        fingerprint: Fingerprint,
-        vectors: Mapping[bytes, Sequence[Vectors]],
-        refused: Mapping[bytes, str],
-    ) -> Entry:
-        if (reason := refused.get(fingerprint.sha256)) is not None:
-            return Entry(found, replace(fingerprint, state="rejected", code="vector_refused", reason=reason))
-        return Entry(found, fingerprint, tuple(vectors.get(fingerprint.sha256, ())))
+    def _write(
+        self,
+        batch: _Awaited,
+        refused: dict[bytes, VectorError],
+        named: Mapping[str, bool],
+        role: Role,
+        outcome: Ingested,
+    ) -> int:
+        """Writes a batch in one transaction and accounts for its files. `refused` are the contents without a
+        direction that this run has met."""
+        made = batch.vectors()
+        refused.update({digest: one for digest, one in made.items() if isinstance(one, VectorError)})
+        entries: list[Entry] = []
+        unreadable: list[str] = []
+        for found, one in batch.outcomes:
+            if isinstance(one, UnreadableImage):
+                outcome.passed_over(Unjudged(found.name, one.code, one.reason), named=named[found.path])
+                unreadable.append(found.path)
+            else:
+                entries.append(_entry(found, one, made, refused))
+        if unreadable and role == "picture":
+            self._store.forget([printable(path) for path in unreadable])
+        ids = self._store.write(entries, self._intake, role)
+        for entry, content in zip(entries, ids, strict=True):
+            self._account(entry, content, outcome)
+        outcome.embedded += len(made.keys() - refused.keys())
+        return len(batch.outcomes)
 
     @staticmethod
     def _account(entry: Entry, content: int, outcome: Ingested) -> None:
@@ -204,29 +203,20 @@ class Ingest:
         return len(gone)
 
 
-def embed_each(
-    embedder: Embedder, pictures: Mapping[bytes, Sequence[tuple[str, npt.NDArray[np.uint8]]]]
-) -> Iterator[tuple[bytes, Vectors | VectorError]]:
-    """Embeds all views of each content in batches; a content whose vector is refused spoils no other one."""
-    rows = [(digest, view, picture) for digest, views in pictures.items() for view, picture in views]
-    made: dict[bytes, list[tuple[str, Matrix]]] = {}
-    refused: dict[bytes, VectorError] = {}
-    for start in range(0, len(rows), embedder.batch):
-        some = rows[start : start + embedder.batch]
-        try:
-            matrix = embedder.embed([picture for _, _, picture in some])
-        except VectorError:
-            for digest, view, picture in some:
-                try:
-                    made.setdefault(digest, []).append((view, embedder.embed([picture])))
-                except VectorError as error:
-                    refused[digest] = error
-        else:
-            for row, (digest, view, _) in enumerate(some):
-                made.setdefault(digest, []).append((view, matrix[row : row + 1]))
-    for digest in pictures:
-        if digest in refused:
-            yield digest, refused[digest]
-        else:
-            views, parts = zip(*made[digest], strict=True)
-            yield digest, Vectors(embedder.model, views, np.concatenate(parts))
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """A batch that is being embedded: its files, the contents that are, and what waits for their vectors."""
+
+    outcomes: Sequence[Outcome]
+    digests: Collection[bytes]
+    vectors: Callable[[], Embedded]
+
+
+def _entry(found: Found, decoded: Decoded, made: Embedded, refused: Mapping[bytes, VectorError]) -> Entry:
+    # The size and time are those of the bytes that were read, not of an earlier look.
+    found = replace(found, size=decoded.size, mtime_ns=decoded.mtime_ns)
+    fingerprint = decoded.fingerprint
+    if (error := refused.get(fingerprint.sha256)) is not None:
+        return Entry(found, replace(fingerprint, state="rejected", code="vector_refused", reason=str(error)))
+    vectors = made.get(fingerprint.sha256, ())
+    return Entry(found, fingerprint, () if isinstance(vectors, VectorError) else tuple(vectors))

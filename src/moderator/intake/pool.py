@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import subprocess
@@ -14,51 +13,68 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Any
-
-import numpy as np
 
 from moderator.contracts import Fingerprint, Found
 from moderator.errors import EnvironmentFault, UnreadableImage
+from moderator.intake import channel
 from moderator.intake.decode import Decoded, View
-from moderator.intake.worker import BYTES_FIELDS
+from moderator.intake.worker import BYTES_FIELDS, READY
+from moderator.machine import cores
 from moderator.models import Preprocessing
 from moderator.policy import Limits
 
 START_SECONDS = 60.0
 """How long a worker may take to start on a loaded machine."""
+GROUNDS = 2
+"""Most views of one frame: on white, and on black."""
 
 
 @dataclass(slots=True)
 class _Task:
+    worker: _Worker
     found: Found
     deadline: float
 
 
 class DecoderPool:
-    """Decodes many files in worker processes; a context manager."""
+    """Decodes many files in worker processes; a context manager.
+
+    One thread may use it at a time; `stop` may be called from any.
+    """
 
     def __init__(self, limits: Limits, preparations: Sequence[Preprocessing], workers: int | None = None) -> None:
         self._limits = limits
-        self._setup = json.dumps(
-            {"limits": limits.model_dump(), "preparations": [asdict(wanted) for wanted in preparations]}
-        ).encode()
-        self._size = workers or min(os.cpu_count() or 1, 8)
+        self._setup = {"limits": limits.model_dump(), "preparations": [asdict(wanted) for wanted in preparations]}
+        self._largest = 3 * limits.frames * GROUNDS * sum(wanted.width * wanted.height for wanted in preparations)
+        self._size = workers or cores()
         self._idle: list[_Worker] = []
-        self._busy: dict[Connection, tuple[_Worker, _Task]] = {}
+        self._busy: dict[socket.socket, _Task] = {}
+        self._stopper, self._stopped = socket.socketpair()
 
     def __enter__(self) -> DecoderPool:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
+        for worker in [*self._idle, *(task.worker for task in self._busy.values())]:
             worker.kill()
         self._idle.clear()
         self._busy.clear()
+        self._stopper.close()
+        self._stopped.close()
+
+    def stop(self) -> None:
+        """Makes `decode` end before its next file, from another thread."""
+        with contextlib.suppress(OSError):
+            self._stopper.send(b"\0")
 
     def decode(self, files: Iterable[Found]) -> Iterator[tuple[Found, Decoded | UnreadableImage]]:
-        """Yields each file with its outcome, in the order in which they are done."""
+        """Yields each file with its outcome, in the order in which they are done.
+
+        Raises:
+            EnvironmentFault: a worker does not start.
+        """
         pending = iter(files)
         more = True
         while more or self._busy:
@@ -67,44 +83,49 @@ class DecoderPool:
                     more = False
                 else:
                     self._assign(found)
-            yield from self._finished()
+            if self._busy:
+                nearest = min(task.deadline for task in self._busy.values())
+                ready = wait([*self._busy, self._stopped], timeout=max(0.0, nearest - time.monotonic()))
+                if self._stopped in ready:
+                    return
+                yield from self._answers(ready) if ready else self._overdue()
 
     def _assign(self, found: Found) -> None:
-        worker = self._idle.pop() if self._idle else _Worker(self._setup)
+        worker = self._idle.pop() if self._idle else _Worker(self._setup, self._limits, self._largest)
         worker.ask(found.path)
-        self._busy[worker.connection] = (worker, _Task(found, time.monotonic() + self._limits.seconds))
+        allowed = self._limits.seconds if worker.ready else START_SECONDS
+        self._busy[worker.connection] = _Task(worker, found, time.monotonic() + allowed)
 
-    def _finished(self) -> Iterator[tuple[Found, Decoded | UnreadableImage]]:
-        if not self._busy:
-            return
-        nearest = min(task.deadline for _, task in self._busy.values())
-        ready = wait(list(self._busy), timeout=max(0.0, nearest - time.monotonic()))
+    def _answers(self, ready: Iterable[Any]) -> Iterator[tuple[Found, Decoded | UnreadableImage]]:
         for connection in ready:
-            worker, task = self._busy.pop(connection)  # type: ignore[call-overload]
-            outcome = worker.answer()
-            self._retire(worker, alive=worker.alive)
+            task = self._busy[connection]
+            if not task.worker.ready:
+                task.worker.greet()
+                task.deadline = time.monotonic() + self._limits.seconds
+                continue
+            del self._busy[connection]
+            outcome = task.worker.answer()
+            if task.worker.alive:
+                self._idle.append(task.worker)
+            else:
+                task.worker.kill()
             yield task.found, outcome
-        if not ready:
-            now = time.monotonic()
-            for connection, (worker, task) in list(self._busy.items()):
-                if task.deadline <= now:
-                    del self._busy[connection]
-                    self._retire(worker, alive=False)
-                    limit = f"{self._limits.seconds:g} s"
-                    yield task.found, UnreadableImage("timeout", f"not decoded within {limit}")
 
-    def _retire(self, worker: _Worker, *, alive: bool) -> None:
-        if alive:
-            self._idle.append(worker)
-        else:
-            worker.kill()
+    def _overdue(self) -> Iterator[tuple[Found, UnreadableImage]]:
+        now = time.monotonic()
+        for task in [task for task in self._busy.values() if task.deadline <= now]:
+            del self._busy[task.worker.connection]
+            task.worker.kill()
+            if not task.worker.ready:
+                raise _not_started()
+            yield task.found, UnreadableImage("timeout", f"not decoded within {self._limits.seconds:g} s")
 
 
 class _Worker:
-    """One worker process and the socket to it."""
+    """One worker process and the socket to it. It is asked before it has started, so that several start at once."""
 
-    def __init__(self, setup: bytes) -> None:
-        ours, theirs = socket.socketpair()
+    def __init__(self, setup: object, limits: Limits, largest: int) -> None:
+        self.connection, theirs = channel.pair()
         with theirs:
             # -P: the folder that is scanned must not be able to shadow a module.
             self._process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
@@ -114,24 +135,27 @@ class _Worker:
                 stderr=subprocess.DEVNULL,  # decoders chatter about broken files; the answer says what matters
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             )
-        self.connection = Connection(ours.detach())
+        self._largest = largest
         self.alive = True
-        self.connection.send_bytes(setup)
-        with contextlib.suppress(EOFError, OSError):
-            if self.connection.poll(START_SECONDS) and self.connection.recv_bytes() == b"ready":
-                return
-        self.kill()
-        raise EnvironmentFault(
-            "a decoding worker did not start", hint="`moderator doctor` shows what is missing"
-        )
+        self.ready = False
+        self.connection.settimeout(limits.seconds)  # an answer that begins must also end
+        channel.send(self.connection, setup)
+
+    def greet(self) -> None:
+        """Takes the first message of a worker that has started. Raises: EnvironmentFault, it has died instead."""
+        with contextlib.suppress(EOFError, OSError, ValueError):
+            self.ready = channel.receive(self.connection)[0] == READY
+        if not self.ready:
+            self.kill()
+            raise _not_started()
 
     def ask(self, path: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # a dead worker is told by its answer
-            self.connection.send_bytes(path.encode("utf-8", "surrogateescape"))
+        with contextlib.suppress(OSError):  # a dead worker is told by its answer
+            channel.send(self.connection, path)
 
     def answer(self) -> Decoded | UnreadableImage:
         try:
-            return self._parse(json.loads(self.connection.recv_bytes()))
+            return self._parse(*channel.receive(self.connection, self._largest))
         except (EOFError, OSError, ValueError, KeyError, TypeError):
             self.alive = False
             code = self._process.wait() if self._exited() else None
@@ -143,21 +167,22 @@ class _Worker:
             self._process.wait(timeout=1)
         return self._process.poll() is not None
 
-    def _parse(self, header: dict[str, Any]) -> Decoded | UnreadableImage:
+    @staticmethod
+    def _parse(header: dict[str, Any], pixels: channel.Pixels) -> Decoded | UnreadableImage:
         if "code" in header:
             return UnreadableImage(str(header["code"]), str(header["reason"]))
         fields = dict(header["fingerprint"])
         fields.update({name: bytes.fromhex(fields[name]) for name in BYTES_FIELDS})
-        views = tuple(
-            View(label, tuple(self._pixels(shape) for shape in shapes)) for label, shapes in header["views"]
-        )
+        prepared = iter(channel.cut(pixels, [shape for _, shapes in header["views"] for shape in shapes]))
+        views = tuple(View(label, tuple(next(prepared) for _ in shapes)) for label, shapes in header["views"])
         return Decoded(Fingerprint(**fields), views, int(header["size"]), int(header["mtime_ns"]))
-
-    def _pixels(self, shape: Sequence[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        return np.frombuffer(self.connection.recv_bytes(), dtype=np.uint8).reshape(shape)
 
     def kill(self) -> None:
         self.alive = False
         self.connection.close()
         self._process.kill()
         self._process.wait()
+
+
+def _not_started() -> EnvironmentFault:
+    return EnvironmentFault("a decoding worker did not start", hint="`moderator doctor` shows what is missing")

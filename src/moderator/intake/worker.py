@@ -1,50 +1,51 @@
 """The decoding worker: a process of its own, bounded in memory, that may be killed at any time.
 
-It speaks over one socket: a request is JSON, an answer is a JSON header and then the prepared pixels as raw
-bytes. Nothing is pickled, so a decoder that a hostile picture has taken over cannot send the parent code.
+Started by `moderator.intake.pool`, which it answers over one socket (`moderator.intake.channel`).
 """
 
 from __future__ import annotations
 
-import json
 import resource
 import signal
+import socket
 import sys
 from dataclasses import asdict
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from moderator.errors import UnreadableImage
+from moderator.intake import channel
 from moderator.intake.decode import Decoded, decode
 from moderator.models import Preprocessing
 from moderator.policy import Limits
 
 BYTES_FIELDS = ("sha256", "pixels", "pdq")
 """Fingerprint fields that travel as hexadecimal."""
+READY = "ready"
+"""A worker's first message."""
 
 
-def serve(connection: Connection) -> None:
+def serve(connection: socket.socket) -> None:
     """Answers requests until the parent closes the connection."""
-    setup = json.loads(connection.recv_bytes())
+    setup, _ = channel.receive(connection)
     limits = Limits.model_validate(setup["limits"])
     preparations = [Preprocessing(**wanted) for wanted in setup["preparations"]]
     _bound_memory(limits.memory_mb)
-    connection.send_bytes(b"ready")
+    channel.send(connection, READY)
     while True:
         try:
-            path = connection.recv_bytes()
+            path, _ = channel.receive(connection)
         except EOFError:
             return
         try:
-            _answer(connection, decode(path.decode("utf-8", "surrogateescape"), limits, preparations))
+            _answer(connection, decode(path, limits, preparations))
         except UnreadableImage as refusal:
-            connection.send_bytes(json.dumps({"code": refusal.code, "reason": refusal.reason}).encode())
+            channel.send(connection, {"code": refusal.code, "reason": refusal.reason})
         except MemoryError:
             reason = f"needs more than {limits.memory_mb} MiB to decode"
-            connection.send_bytes(json.dumps({"code": "out_of_memory", "reason": reason}).encode())
+            channel.send(connection, {"code": "out_of_memory", "reason": reason})
 
 
-def _answer(connection: Connection, decoded: Decoded) -> None:
+def _answer(connection: socket.socket, decoded: Decoded) -> None:
     fingerprint = asdict(decoded.fingerprint)
     fingerprint.update({field: fingerprint[field].hex() for field in BYTES_FIELDS})
     header = {
@@ -53,10 +54,7 @@ def _answer(connection: Connection, decoded: Decoded) -> None:
         "mtime_ns": decoded.mtime_ns,
         "views": [[view.label, [pixels.shape for pixels in view.prepared]] for view in decoded.views],
     }
-    connection.send_bytes(json.dumps(header).encode())
-    for view in decoded.views:
-        for pixels in view.prepared:
-            connection.send_bytes(pixels.tobytes())
+    channel.send(connection, header, [pixels for view in decoded.views for pixels in view.prepared])
 
 
 def _bound_memory(megabytes: int) -> None:
@@ -72,6 +70,7 @@ def _bound_memory(megabytes: int) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it closes the socket
     try:
-        serve(Connection(int(sys.argv[1])))
+        with socket.socket(fileno=int(sys.argv[1])) as connection:
+            serve(connection)
     except (BrokenPipeError, ConnectionResetError):
         sys.exit(0)  # the parent is gone

@@ -1,0 +1,82 @@
+"""Runs an ONNX file on onnxruntime: one picture a call, one thread a call, as many calls at once as there are cores.
+
+So a vector never depends on the pictures that happen to be beside it in a batch, which with dynamic quantisation it
+would (its scale is the batch's), no thread spins while it waits for others, and decoding finds a free moment. It costs
+no more than batches do: benchmarks/embed.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from moderator.embedders.external import external_files
+from moderator.errors import ModelError
+from moderator.machine import cores
+
+Inputs = Mapping[str, npt.NDArray[Any]]
+"""One picture or text, by the names of the model's inputs; every array has a first axis of 1."""
+
+
+class OnnxSession:
+    """One ONNX file. Loading waits for the first question that needs it."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of the file, and of the files beside it that hold its weights. Raises: ModelError."""
+        digests = []
+        for file in (self.file, *external_files(self.file)):
+            with file.open("rb") as stream:
+                digests.append(hashlib.file_digest(stream, "sha256"))
+        return digests[0].hexdigest() if len(digests) == 1 else _joined(digests)
+
+    @cached_property
+    def _session(self) -> Any:
+        external_files(self.file)
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise ModelError("onnxruntime is not installed", hint="pip install onnxruntime") from error
+        try:
+            onnxruntime.set_default_logger_severity(3)
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = 1
+            return onnxruntime.InferenceSession(self.file, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise ModelError(f"{self.file} cannot be loaded: {str(error).splitlines()[0]}") from error
+
+    @cached_property
+    def _calls(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(cores(), thread_name_prefix="onnx")
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        return [taken.name for taken in self._session.get_inputs()]
+
+    @property
+    def outputs(self) -> Mapping[str, Sequence[Any]]:
+        """The shapes of the outputs by name; an axis that is not fixed is no number."""
+        return {given.name: given.shape for given in self._session.get_outputs()}
+
+    def run(self, asked: Sequence[Inputs], output: str) -> npt.NDArray[np.float32]:
+        """Returns the rows `[len(asked), dimension]` of an output. Raises: ModelError."""
+        session = self._session
+        try:
+            rows = list(self._calls.map(lambda inputs: session.run([output], dict(inputs))[0], asked))
+        except Exception as error:
+            raise ModelError(f"{self.file} cannot embed: {str(error).splitlines()[0]}") from error
+        return np.concatenate(rows)
+
+
+def _joined(digests: Sequence[Any]) -> str:
+    return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()

@@ -1,0 +1,1 @@
+"""Where pictures are decoded and embedded: on this machine, or on a cluster."""
