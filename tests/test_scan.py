@@ -244,7 +244,8 @@ def test_a_pair_called_no_match_hides_no_other_link_of_its_group(policy: Policy,
     by_name = {Path(one.path).name: one for one in images}
     with SqlStore.open(f"sqlite:///{tmp_path}/store.db") as store:
         store.decide(Decision(by_name["128.png"].sha256, by_name["64.png"].sha256, Verdict.ALLOW, "no", "ann"))
-    assert set(named(judge(policy, tmp_path / "in"), "copies")) == {("32.png", "128.png"), ("64.png", "32.png")}
+    told = {frozenset(pair) for pair in named(judge(policy, tmp_path / "in"), "copies")}
+    assert told == {frozenset({"32.png", "128.png"}), frozenset({"64.png", "32.png"})}
 
 
 def test_a_pair_that_a_reviewer_called_a_match_says_so(policy: Policy, uploads: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from moderator.contracts import Entry, Found, Role
 from moderator.errors import ModelError, StoreError, VectorError
 from moderator.ingest import Ingest
 from moderator.intake.decode import Decoded
+from moderator.intake.pool import WINDOW
 from moderator.intake.walk import walk
 from moderator.policy import EmbedderSpec, Limits
 from moderator.runners import runner
@@ -77,7 +77,7 @@ def test_decoding_goes_on_while_the_model_works_but_only_so_far(tmp_path: Path) 
             return super().embed(prepared)
 
     def files() -> Iterator[Found]:
-        for item in walk([str(path) for path in pictures(tmp_path, 60)]):
+        for item in walk([str(path) for path in pictures(tmp_path, 90)]):
             assert isinstance(item, tuple)
             pulled.append(item[0])
             yield item[0]
@@ -91,8 +91,7 @@ def test_decoding_goes_on_while_the_model_works_but_only_so_far(tmp_path: Path) 
             time.sleep(0.01)
         assert len(pulled) >= 2 * (1 + AHEAD)
         time.sleep(0.3)  # time enough to run away, were there no bound
-        under_decoding = os.cpu_count() or 1
-        assert len(pulled) <= 2 * (1 + AHEAD + 1) + 2 * under_decoding
+        assert len(pulled) <= 2 * (1 + AHEAD + 1) + WINDOW + 1
         release.set()
         assert len(wait()) == 2
 

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import wait
@@ -27,6 +28,8 @@ from moderator.policy import Limits
 
 START_SECONDS = 60.0
 """How long a worker may take to start on a loaded machine."""
+WINDOW = 32
+"""Files decoded ahead of the one that is due, which may take its full time."""
 GROUNDS = 2
 """Most views of one frame: on white, and on black."""
 
@@ -36,6 +39,7 @@ class _Task:
     worker: _Worker
     found: Found
     deadline: float
+    outcome: Decoded | UnreadableImage | None = None
 
 
 class DecoderPool:
@@ -70,55 +74,65 @@ class DecoderPool:
             self._stopper.send(b"\0")
 
     def decode(self, files: Iterable[Found]) -> Iterator[tuple[Found, Decoded | UnreadableImage]]:
-        """Yields each file with its outcome, in the order in which they are done.
+        """Yields each file with its outcome, in the order of `files`, so that a scan's results do not depend on chance.
 
         Raises:
             EnvironmentFault: a worker does not start.
         """
         pending = iter(files)
+        under_way: deque[_Task] = deque()
         more = True
-        while more or self._busy:
-            while more and len(self._busy) < self._size:
+        while more or under_way:
+            while more and len(self._busy) < self._size and len(under_way) < WINDOW:
                 if (found := next(pending, None)) is None:
                     more = False
                 else:
-                    self._assign(found)
-            if self._busy:
-                nearest = min(task.deadline for task in self._busy.values())
-                ready = wait([*self._busy, self._stopped], timeout=max(0.0, nearest - time.monotonic()))
-                if self._stopped in ready:
-                    return
-                yield from self._answers(ready) if ready else self._overdue()
+                    under_way.append(self._assign(found))
+            while under_way and (outcome := under_way[0].outcome) is not None:
+                yield under_way.popleft().found, outcome
+            if self._busy and not self._await_one():
+                return
 
-    def _assign(self, found: Found) -> None:
+    def _await_one(self) -> bool:
+        """Waits until a worker has answered, started, or is overdue; False where `stop` was called."""
+        nearest = min(task.deadline for task in self._busy.values())
+        ready = wait([*self._busy, self._stopped], timeout=max(0.0, nearest - time.monotonic()))
+        if self._stopped in ready:
+            return False
+        for connection in ready:
+            self._heard(self._busy[connection])  # type: ignore[index]
+        if not ready:
+            self._overdue()
+        return True
+
+    def _assign(self, found: Found) -> _Task:
         worker = self._idle.pop() if self._idle else _Worker(self._setup, self._limits, self._largest)
         worker.ask(found.path)
         allowed = self._limits.seconds if worker.ready else START_SECONDS
-        self._busy[worker.connection] = _Task(worker, found, time.monotonic() + allowed)
+        task = self._busy[worker.connection] = _Task(worker, found, time.monotonic() + allowed)
+        return task
 
-    def _answers(self, ready: Iterable[Any]) -> Iterator[tuple[Found, Decoded | UnreadableImage]]:
-        for connection in ready:
-            task = self._busy[connection]
-            if not task.worker.ready:
-                task.worker.greet()
-                task.deadline = time.monotonic() + self._limits.seconds
-                continue
-            del self._busy[connection]
-            outcome = task.worker.answer()
-            if task.worker.alive:
-                self._idle.append(task.worker)
-            else:
-                task.worker.kill()
-            yield task.found, outcome
+    def _heard(self, task: _Task) -> None:
+        worker = task.worker
+        if not worker.ready:
+            worker.greet()
+            task.deadline = time.monotonic() + self._limits.seconds
+            return
+        del self._busy[worker.connection]
+        task.outcome = worker.answer()
+        if worker.alive:
+            self._idle.append(worker)
+        else:
+            worker.kill()
 
-    def _overdue(self) -> Iterator[tuple[Found, UnreadableImage]]:
+    def _overdue(self) -> None:
         now = time.monotonic()
         for task in [task for task in self._busy.values() if task.deadline <= now]:
             del self._busy[task.worker.connection]
             task.worker.kill()
             if not task.worker.ready:
                 raise _not_started()
-            yield task.found, UnreadableImage("timeout", f"not decoded within {self._limits.seconds:g} s")
+            task.outcome = UnreadableImage("timeout", f"not decoded within {self._limits.seconds:g} s")
 
 
 class _Worker:

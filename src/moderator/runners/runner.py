@@ -37,7 +37,7 @@ class Runner(ABC):
 
     @abstractmethod
     def read(self, files: Iterable[Found]) -> AbstractContextManager[Iterator[Batch]]:
-        """Decodes files ahead of the caller, a bounded number of batches, each file once, in any order.
+        """Decodes files ahead of the caller, a bounded number of batches, each file once and in order.
 
         Leaving the context ends everything that is under way.
         """
