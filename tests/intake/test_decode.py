@@ -16,7 +16,6 @@ from PIL import Image
 
 from moderator.errors import UnreadableImage
 from moderator.intake.decode import Decoded, decode, intake_id, prepare
-from moderator.intake.hashes import pdq_available
 from moderator.models import Preprocessing
 from moderator.policy import Limits
 
@@ -341,7 +340,6 @@ def test_other_limits_are_another_intake() -> None:
 
 
 @pytest.mark.parametrize("turn", list(TURNS))
-@pytest.mark.skipif(not pdq_available(), reason="pdqhash is not installed (the extra `pdq`)")
 def test_a_turned_or_flipped_photograph_has_one_of_the_eight_pdq_hashes(
     photographs: Path, save: Callable[..., Path], turn: Image.Transpose
 ) -> None:
@@ -355,7 +353,6 @@ def test_a_turned_or_flipped_photograph_has_one_of_the_eight_pdq_hashes(
     assert distances.min() <= 31  # PDQ's own threshold for "the same": ThreatExchange, pdq/README
 
 
-@pytest.mark.skipif(not pdq_available(), reason="pdqhash is not installed (the extra `pdq`)")
 def test_a_flat_picture_has_no_pdq_quality(save: Callable[..., Path]) -> None:
     assert judged(save(Image.new("RGB", (64, 64), "grey"), "flat.png")).fingerprint.pdq_quality == 0
 

@@ -14,14 +14,12 @@ from PIL import Image, ImageDraw
 
 from moderator.contracts import Fingerprint
 from moderator.intake.decode import decode
-from moderator.intake.hashes import pdq_available
 from moderator.models import Kind
 from moderator.policy import Limits
 from moderator.search import rungs
 from tests.conftest import PHOTOGRAPHS
 from tests.handmade import fingerprint, flipped, rejected, turned
 
-needs_pdq = pytest.mark.skipif(not pdq_available(), reason="pdqhash is not installed (the extra `pdq`)")
 UPRIGHT = "upright"
 TURNS = {UPRIGHT: None, **{turn.name.lower(): turn for turn in Image.Transpose}}
 Turned = dict[str, dict[str, Fingerprint]]
@@ -63,7 +61,6 @@ def flat(tmp_path: Path) -> list[Fingerprint]:
     return made
 
 
-@needs_pdq
 @pytest.mark.parametrize("turn", TURNS)
 def test_a_photograph_is_recognised_in_every_orientation(orientations: Turned, turn: str) -> None:
     for of_one in orientations.values():
@@ -71,20 +68,17 @@ def test_a_photograph_is_recognised_in_every_orientation(orientations: Turned, t
         assert rungs.pdq_rung(of_one[turn], of_one[UPRIGHT]).holds
 
 
-@needs_pdq
 def test_any_two_orientations_of_one_photograph_are_the_same_picture(orientations: Turned) -> None:
     for of_one in orientations.values():
         assert rungs.same_picture(list(of_one.values())).all()
 
 
-@needs_pdq
 def test_different_photographs_are_different_in_every_orientation(orientations: Turned) -> None:
     for first, second in permutations(orientations, 2):
         for one in orientations[second].values():
             assert not rungs.pdq_rung(orientations[first][UPRIGHT], one).holds
 
 
-@needs_pdq
 @pytest.mark.parametrize(
     ("turn", "words"),
     [
@@ -99,7 +93,6 @@ def test_the_rung_says_how_the_picture_was_turned(orientations: Turned, turn: st
         assert rungs.pdq_rung(of_one[UPRIGHT], of_one[turn]).note.endswith(f" of 256 bits differ{words}")
 
 
-@needs_pdq
 @pytest.mark.parametrize("turn", ["rotate_90", "rotate_270"])
 def test_a_quarter_turn_is_told_as_one(orientations: Turned, turn: str) -> None:
     for of_one in orientations.values():
@@ -112,7 +105,6 @@ def test_a_turned_photograph_has_other_pixels_and_other_bytes(orientations: Turn
         assert not rungs.bytes_rung(of_one[UPRIGHT], of_one["rotate_180"]).holds
 
 
-@needs_pdq
 def test_a_photograph_made_smaller_and_saved_as_jpeg_is_the_same_picture(
     photographs: Path, tmp_path: Path
 ) -> None:
@@ -131,7 +123,6 @@ def test_a_photograph_saved_anew_without_loss_has_the_same_pixels(photographs: P
     assert [rung.holds for rung in rungs.hash_rungs(original, anew)][:2] == [False, True]
 
 
-@needs_pdq
 def test_flat_pictures_are_never_matched_by_their_hash(flat: list[Fingerprint]) -> None:
     for first, second in combinations(flat, 2):
         rung = rungs.pdq_rung(first, second)
@@ -140,12 +131,10 @@ def test_flat_pictures_are_never_matched_by_their_hash(flat: list[Fingerprint]) 
     assert np.array_equal(rungs.same_picture(flat), np.eye(len(flat), dtype=bool))
 
 
-@needs_pdq
 def test_flat_pictures_are_not_even_candidates(flat: list[Fingerprint]) -> None:
     assert [rungs.pdq_rows(one, 8).shape for one in flat] == [(0, 256)] * len(flat)
 
 
-@needs_pdq
 def test_a_flat_picture_does_not_match_a_photograph(flat: list[Fingerprint], orientations: Turned) -> None:
     assert rungs.pdq_rung(flat[0], orientations[PHOTOGRAPHS[0]][UPRIGHT]).score is None
 

