@@ -1,52 +1,81 @@
-"""Exact search: the blocked product of moderator against numpy's whole matrix and against a loop."""
+"""Some candidates against everything stored: exact products, codes, faiss and a loop, on the same vectors.
+
+    python -m benchmarks.search           1,000 against 100,000
+    python -m benchmarks.search --long    1,000 against 1,000,000; about 5 GB of memory
+"""
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 
-from benchmarks.table import publish, timed
-from moderator.contracts import VectorBlock
-from moderator.search import exact
+from benchmarks import corpus
+from benchmarks.table import Row, publish, timed
+from moderator.search import codes, exact
+from moderator.search.codes import Codes
 from moderator.vectors import Matrix, normalise
 
-QUERIES, ROWS, DIMENSION, BLOCK = 1_000, 50_000, 512, 8_192
-THRESHOLD = 0.6
+QUERIES, ROWS, LONG_ROWS = 1_000, 100_000, 1_000_000
+THRESHOLD, CAP = 0.9, 1_000
 
 
-def blocks(matrix: Matrix) -> list[VectorBlock]:
-    """Cuts a matrix as a store streams it."""
-    ids = np.arange(len(matrix))
-    return [
-        VectorBlock(ids[at : at + BLOCK], [""] * BLOCK, matrix[at : at + BLOCK]) for at in range(0, len(matrix), BLOCK)
-    ]
+def asked(rows: Matrix) -> Matrix:
+    """Candidates that have one match each: stored vectors with a little noise."""
+    random = np.random.default_rng(6)
+    chosen = rows[random.choice(len(rows), QUERIES, replace=False)]
+    return normalise(chosen + 0.2 * normalise(random.standard_normal(chosen.shape)))
 
 
-def main() -> None:
-    """Times a loop over dot products, one whole product, and the blocked search."""
-    random = np.random.default_rng(5)
-    corpus = normalise(random.standard_normal((ROWS, DIMENSION)))
-    # Every query has one match: a stored vector with a little noise.
-    queries = normalise(corpus[:QUERIES] + random.standard_normal((QUERIES, DIMENSION)) * 0.02)
-    stored, asked = blocks(corpus), blocks(queries)
+def encoded(rows: Matrix) -> Codes:
+    return codes.joined([codes.encode(block.contents, block.matrix) for block in corpus.streamed(rows)])
+
+
+def main(long: bool = "--long" in sys.argv) -> None:
+    """Times each way, after checking that they find the same pairs."""
+    rows = corpus.matrix(LONG_ROWS if long else ROWS)
+    queries = asked(rows)
+    stored, blocks, coded = corpus.streamed(rows), corpus.streamed(queries), encoded(rows)
+    asked_codes = encoded(queries)
+
+    def bare() -> None:
+        room = np.empty((len(queries), exact.ROWS), dtype=np.float32)
+        for start in range(0, len(rows) - exact.ROWS + 1, exact.ROWS):
+            np.matmul(queries, rows[start : start + exact.ROWS].T, out=room)
 
     def blocked() -> int:
-        return sum(len(hits.contents) for hits in exact.above(asked, lambda: stored, THRESHOLD, 1000))
+        return sum(len(hits.contents) for hits in exact.above(blocks, lambda: stored, THRESHOLD, CAP))
 
-    def whole() -> int:
-        return int(np.count_nonzero(queries @ corpus.T >= THRESHOLD))
+    def by_codes() -> int:
+        near = rows[codes.reach(asked_codes, coded, THRESHOLD)]
+        return sum(len(hits.contents) for hits in exact.above(blocks, lambda: corpus.streamed(near), THRESHOLD, CAP))
 
     def loop() -> int:
-        return sum(float(query @ row) >= THRESHOLD for query in queries[:2] for row in corpus)
+        return sum(float(query @ row) >= THRESHOLD for query in queries[:2] for row in rows[:ROWS])
 
-    if blocked() != whole():
-        raise RuntimeError("the blocked search and the whole product do not agree")
-    pairs = QUERIES * ROWS
-    rows = [
-        timed("whole matrix product (numpy)", pairs, "pairs", whole),
-        timed("blocked search (moderator)", pairs, "pairs", blocked),
+    if blocked() != by_codes():
+        raise RuntimeError("the exact search and the one by codes do not agree")
+    pairs = len(queries) * len(rows)
+    runs = 2 if long else 3
+    table = [
+        timed("bare matrix product (numpy)", pairs, "pairs", bare, runs),
+        timed("exact search (moderator)", pairs, "pairs", blocked, runs),
+        timed("by codes, then exact (moderator)", pairs, "pairs", by_codes, runs),
+        *flat(rows, queries, runs),
         timed("a loop over dot products", 2 * ROWS, "pairs", loop, runs=1),
     ]
-    publish("search", rows, f"{DIMENSION} dimensions, float32, threshold {THRESHOLD}, {QUERIES:,} x {ROWS:,}")
+    note = f"{corpus.DIMENSION} dimensions, cosine {THRESHOLD}, {len(queries):,} x {len(rows):,}"
+    publish("search-long" if long else "search", table, note)
+
+
+def flat(rows: Matrix, queries: Matrix, runs: int) -> list[Row]:
+    """faiss's exact index."""
+    import faiss
+
+    index = faiss.IndexFlatIP(rows.shape[1])
+    index.add(rows)
+    pairs = len(queries) * len(rows)
+    return [timed("faiss IndexFlatIP", pairs, "pairs", lambda: index.range_search(queries, THRESHOLD), runs)]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class StoredSearch(Search):
     # The three questions
 
     def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
-        near = self._pairs(embedder, threshold, "images", self._against)
+        near = self._pairs(embedder, threshold, self._pictures)
         pairs = {pair for pair, _ in near} | self._hash_pairs("images", self._against)
         asked = Evidence(embedder, self._kind(embedder), None, threshold)
         return self._matches(self._unordered(sorted(pairs)), asked, self._other_rungs(embedder))
@@ -90,7 +90,7 @@ class StoredSearch(Search):
     ) -> Iterable[Match]:
         kept: Counter[int] = Counter()
         rung = Evidence(embedder, Kind.LOOKALIKE, None, threshold)
-        near = self._pairs(embedder, threshold, "images", self._against)
+        near = self._pairs(embedder, threshold, self._pictures)
         ranked = sorted(near, key=lambda hit: (-hit[1], hit[0]))
         for found in self._matches(self._unordered(pair for pair, _ in ranked), rung, self._copy_rungs):
             first, second = found.content, found.other
@@ -109,20 +109,34 @@ class StoredSearch(Search):
     def prohibited(
         self, embedder: str, threshold: float, sets: Sequence[str]
     ) -> Iterable[tuple[Match, Sequence[Reference]]]:
-        entries: dict[int, list[Reference]] = {}
-        for reference in self._store.references(sets):
-            entries.setdefault(reference.content, []).append(self._declared(reference))
-        if not entries and not self._has_prompts(sets):
-            where = f"the set {', '.join(sets)}" if sets else "any set"
-            self.note(f"no references in {where}: nothing could match; fill it with `moderator references add`")
-        if not entries:
+        if not any(count for name, count in self._reference_counts.items() if not sets or name in sets):
+            if not self._has_prompts(sets):
+                where = f"the set {', '.join(sets)}" if sets else "any set"
+                self.note(f"no references in {where}: nothing could match; fill it with `moderator references add`")
             return
-        pairs = {pair for pair, _ in self._pairs(embedder, threshold, "references", list(entries))}
-        pairs |= {pair for pair in self._hash_pairs("references") if pair[1] in entries}
-        pairs |= {(content, content) for content in self._subject_set & entries.keys()}
+        pairs = {pair for pair, _ in self._pairs(embedder, threshold, Asked("references", self._entries_of(sets)))}
+        pairs |= self._hash_pairs("references")
+        pairs |= {(content, content) for content in self._subjects}
+        entries: dict[int, list[Reference]] = {}
+        for reference in self._store.references(sets, sorted({other for _, other in pairs})):
+            entries.setdefault(reference.content, []).append(self._declared(reference))
+        pairs = {pair for pair in pairs if pair[1] in entries}
         asked = Evidence(embedder, self._kind(embedder), None, threshold)
         for match in self._matches(sorted(pairs), asked, self._other_rungs(embedder)):
             yield match, entries[match.other]
+
+    def _entries_of(self, sets: Sequence[str]) -> Callable[[Sequence[int] | None], Sequence[int]]:
+        """Returns what narrows contents to those that these sets hold."""
+
+        def held(contents: Sequence[int] | None) -> Sequence[int]:
+            return sorted({one.content for one in self._store.references(sets, contents)})
+
+        everything = cache(lambda: held(None))
+        return lambda contents: everything() if contents is None else held(contents)
+
+    @cached_property
+    def _reference_counts(self) -> Mapping[str, int]:
+        return self._store.reference_counts()
 
     def _has_prompts(self, sets: Sequence[str]) -> bool:
         declared = self.reference_sets
@@ -137,7 +151,7 @@ class StoredSearch(Search):
 
     @cached_property
     def reference_sets(self) -> Mapping[str, ReferenceSet]:
-        added = dict.fromkeys((reference.set for reference in self._store.references()), ReferenceSet())
+        added = dict.fromkeys(self._reference_counts, ReferenceSet())
         return {**added, **self._policy.reference_sets}
 
     def described(
@@ -165,10 +179,16 @@ class StoredSearch(Search):
 
     # Finding candidates
 
-    def _pairs(
-        self, embedder: str, threshold: float, scope: Scope, only: Sequence[int] | None = None
-    ) -> Iterator[tuple[Pair, float]]:
-        model, asked = self._embedders[embedder].model, Asked(scope, only)
+    @cached_property
+    def _pictures(self) -> Asked:
+        """The stored pictures, or those that the scan is compared with."""
+        if self._against is None:
+            return Asked("images")
+        against = frozenset(self._against)
+        return Asked("images", lambda near: sorted(against if near is None else against.intersection(near)))
+
+    def _pairs(self, embedder: str, threshold: float, asked: Asked) -> Iterator[tuple[Pair, float]]:
+        model = self._embedders[embedder].model
         # Two more than the cap: a picture's closest match may be itself, and one beyond tells that there are more.
         for hits in self._near.above(model, self._subjects, asked, threshold, CAP + 2):
             yield from self._capped(hits, f"at {threshold:g} by {embedder}", "; raise the threshold")

@@ -108,6 +108,5 @@ def complete(store: Store, policy: Policy, ingest: Ingest, asked: Sequence[Asked
 def _lacking(store: Store, asked: Sequence[Asked]) -> set[int]:
     lacking: set[int] = set()
     for one in asked:
-        contents = {reference.content for reference in store.references(one.sets)}
-        lacking |= contents - store.embedded(one.embedder.model, sorted(contents))
+        lacking.update(store.unembedded(one.embedder.model, one.sets))
     return lacking

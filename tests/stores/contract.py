@@ -467,6 +467,29 @@ class StoreContract:
         assert [one.content for one in store.references(["logos"])] == [logo]
         assert sorted(one.content for one in store.references()) == sorted([knife, logo])
 
+    def test_references_are_those_of_the_contents_that_are_named(self, store: Store) -> None:
+        _, second = referenced(store, "weapons", entry("/banned/a.png"), entry("/banned/b.png"))
+        (logo,) = referenced(store, "logos", entry("/banned/logo.png"))
+        assert [one.content for one in store.references(contents=[second, logo, 999_999])] == [logo, second]
+        assert [one.content for one in store.references(["weapons"], [second, logo])] == [second]
+        assert list(store.references(["weapons"], [])) == []
+
+    def test_sets_are_counted_by_the_entries_that_match(self, store: Store, execute: Execute) -> None:
+        off, *_ = referenced(store, "weapons", entry("/banned/a.png"), entry("/banned/b.png"), entry("/banned/c.png"))
+        (past,) = referenced(store, "logos", entry("/banned/logo.png"))
+        execute(f"UPDATE reference_entries SET enabled = 0 WHERE content_id = {off}")
+        execute(
+            f"UPDATE reference_entries SET expires = '2001-01-01T00:00:00+00:00' WHERE content_id = {past}"
+        )
+        assert store.reference_counts() == {"weapons": 2}
+
+    def test_what_lacks_a_vector_of_a_model_is_told_by_set(self, store: Store) -> None:
+        one, _ = referenced(store, "weapons", entry("/banned/a.png"), entry("/banned/b.png", at(0)))
+        (logo,) = referenced(store, "logos", entry("/banned/logo.png"))
+        assert list(store.unembedded(FLAT)) == sorted([one, logo])
+        assert list(store.unembedded(FLAT, ["weapons"])) == [one]
+        assert len(store.unembedded(OTHER, ["weapons"])) == 2
+
     def test_an_entry_carries_its_set_and_label(self, store: Store) -> None:
         (content,) = store.write([entry("/banned/a.png")], INTAKE, "reference")
         store.add_references("banned", [(content, "case 12", "by hand")], "tester")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,16 +62,16 @@ def show(
 
     chosen = session(policy, store)
     with chosen.open_store() as opened:
-        entries = opened.references([set_name] if set_name else [])
+        entries = opened.references([set_name]) if set_name else []
+        counts = opened.reference_counts()
     out = screen.console()
     declared = chosen.policy.reference_sets
     if set_name is None:
-        counts = Counter(entry.set for entry in entries)
         table = Table("set", "entries", "severity", "from", box=box.SIMPLE_HEAD)
         for name in sorted({*counts, *declared}):
             spec = declared.get(name)
             source = f"folder {spec.folder}" if spec and spec.folder else "added by command"
-            table.add_row(Text(name), f"{counts[name]:,}", spec.severity if spec else "high", Text(source))
+            table.add_row(Text(name), f"{counts.get(name, 0):,}", spec.severity if spec else "high", Text(source))
     elif not entries:
         raise ArgumentError(f"the set `{set_name}` is empty or not there", hint="`moderator references list` shows all")
     else:

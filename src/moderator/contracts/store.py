@@ -228,7 +228,15 @@ class Store(ABC):
         """Adds (content, label, provenance) entries to a set, made if new, and returns how many were new."""
 
     @abstractmethod
-    def references(self, sets: Sequence[str] = ()) -> Sequence[Reference]:
+    def reference_counts(self) -> Mapping[str, int]:
+        """How many enabled, unexpired entries each set has; sets without one are left out."""
+
+    @abstractmethod
+    def unembedded(self, model: ModelId, sets: Sequence[str] = ()) -> Sequence[int]:
+        """The contents of `references(sets)` that have no vector of `model`, ascending."""
+
+    @abstractmethod
+    def references(self, sets: Sequence[str] = (), contents: Sequence[int] | None = None) -> Sequence[Reference]:
         """The enabled, unexpired entries of `sets` (none named: of all)."""
 
     @abstractmethod

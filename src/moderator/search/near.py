@@ -32,10 +32,10 @@ Narrow = Callable[[VectorBlock], Ids | None]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which contents are searched: those of a scope, or `only` some of them."""
+    """Which contents are searched: those of a scope, or `among` them those that it returns of some (of all: None)."""
 
     scope: Scope
-    only: Sequence[int] | None = None
+    among: Callable[[Sequence[int] | None], Sequence[int]] | None = None
 
 
 class Near:
@@ -78,9 +78,10 @@ class Near:
         self, model: ModelId, block: VectorBlock, asked: Asked, threshold: float, cap: int, narrow: Narrow | None
     ) -> Iterator[exact.Hits]:
         """Compares a block with what may be near some of it."""
-        only = asked.only
-        if narrow is not None and (near := narrow(block)) is not None:
-            only = (near if only is None else np.intersect1d(near, only)).tolist()
+        near = None if narrow is None else narrow(block)
+        only = None if near is None else near.tolist()
+        if asked.among is not None and (only is None or only):
+            only = asked.among(only)
         if only is None or len(only):
             yield from exact.above([block], lambda: self._store.vectors(model, asked.scope, only), threshold, cap)
 

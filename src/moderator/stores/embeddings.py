@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from moderator.models import ModelId
 from moderator.stores import tables
 from moderator.stores.dialects import Dialect
 from moderator.stores.session import Cursor, Row
-from moderator.stores.tables import SCOPES, Tables, new_lineage
+from moderator.stores.tables import SCOPES, Tables, model_key, new_lineage
 from moderator.vectors import pack, unpack_rows
 
 
@@ -66,7 +65,7 @@ class Embeddings(Tables):
 
     def _number(self, model: ModelId) -> int | None:
         if model not in self._models:
-            rows = self._session.rows("SELECT id FROM models WHERE model_key = ?", (_key(model),))
+            rows = self._session.rows("SELECT id FROM models WHERE model_key = ?", (model_key(model),))
             if not rows:
                 return None
             self._models[model] = rows[0][0]
@@ -82,7 +81,7 @@ class Embeddings(Tables):
                     f"which has {one.model.dimension} dimensions"
                 )
             by_model.setdefault(one.model, {})[content] = dict(zip(one.views, one.matrix, strict=True))
-        for model in sorted(by_model, key=_key):
+        for model in sorted(by_model, key=model_key):
             self._write_of_model(cursor, model, by_model[model])
 
     def _write_of_model(
@@ -118,15 +117,15 @@ class Embeddings(Tables):
         """Returns the number of a model and the last sequence it gave, and keeps other writers of it waiting until the
         transaction ends: so sequences are in the order of commits."""
         find = f"SELECT id, written FROM models WHERE model_key = ?{self._session.dialect.lock}"
-        if not (rows := cursor.rows(find, (_key(model),))):
+        if not (rows := cursor.rows(find, (model_key(model),))):
             columns = ("model_key", "name", "revision", "`precision`", "preprocessing", "dimension", "lineage")
             insert = self._session.dialect.upsert("models", ("model_key",), columns)
             cursor.run(
                 insert,
-                (_key(model), model.name, model.revision, model.precision, model.preprocessing, model.dimension,
+                (model_key(model), model.name, model.revision, model.precision, model.preprocessing, model.dimension,
                  secrets.token_bytes(16)),
             )  # fmt: skip
-            rows = cursor.rows(find, (_key(model),))
+            rows = cursor.rows(find, (model_key(model),))
         if not rows:
             raise StoreError("a model that was just inserted is not there")
         return rows[0][0], rows[0][1]
@@ -142,10 +141,6 @@ class Embeddings(Tables):
         sql = self._session.dialect.upsert("features", columns[:2], columns, columns[2:])
         rows = [(content, extractor, one) for content, one in sorted(made.items())]
         self._session.transact(lambda cursor: cursor.many(sql, rows))
-
-
-def _key(model: ModelId) -> bytes:
-    return hashlib.sha256(str(model).encode()).digest()
 
 
 def _packed(stored: bytes | str) -> bytes:

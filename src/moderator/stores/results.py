@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from moderator.models import Decision, Reference, Report, Verdict
+from moderator.models import Decision, ModelId, Reference, Report, Verdict
 from moderator.stores.session import Cursor, marks
-from moderator.stores.tables import Tables, now
+from moderator.stores.tables import Tables, model_key, now
 
 _DECISION = ("sha256", "match_sha256", "verdict", "reason", "owner", "expires")
 
@@ -34,14 +34,23 @@ class Results(Tables):
 
         return self._audited("references.add", work)
 
-    def references(self, sets: Sequence[str] = ()) -> Sequence[Reference]:
+    def references(self, sets: Sequence[str] = (), contents: Sequence[int] | None = None) -> Sequence[Reference]:
+        sql = f"SELECT s.name, r.id, r.label, r.content_id FROM {_of_sets(sets)}"
+        if contents is None:
+            rows = self._session.rows(sql, (now(), *sets))
+        else:
+            rows = self._session.each(f"{sql} AND r.content_id IN ({{}})", contents, now(), *sets)
+        return [Reference(name, entry, label, content) for name, entry, label, content in sorted(rows)]
+
+    def reference_counts(self) -> Mapping[str, int]:
+        return dict(self._session.rows(f"SELECT s.name, COUNT(*) FROM {_of_sets(())} GROUP BY s.name", (now(),)))
+
+    def unembedded(self, model: ModelId, sets: Sequence[str] = ()) -> Sequence[int]:
         sql = (
-            "SELECT s.name, r.id, r.label, r.content_id FROM reference_entries r "
-            "JOIN reference_sets s ON s.id = r.set_id WHERE r.enabled = 1 AND (r.expires IS NULL OR r.expires > ?)"
+            f"SELECT DISTINCT r.content_id FROM {_of_sets(sets)} AND NOT EXISTS (SELECT 1 FROM embeddings e "
+            "JOIN models m ON m.id = e.model_id WHERE m.model_key = ? AND e.content_id = r.content_id)"
         )
-        narrowed = f" AND s.name IN ({marks(sets)})" if sets else ""
-        rows = self._session.rows(f"{sql}{narrowed} ORDER BY s.name, r.id", (now(), *sets))
-        return [Reference(name, entry, label, content) for name, entry, label, content in rows]
+        return sorted(row[0] for row in self._session.rows(sql, (now(), *sets, model_key(model))))
 
     def remove_references(self, set_name: str, entries: Sequence[int]) -> int:
         def work(cursor: Cursor) -> tuple[int, str]:
@@ -126,6 +135,15 @@ class Results(Tables):
             )  # fmt: skip
 
         self._session.transact(work)
+
+
+def _of_sets(sets: Sequence[str]) -> str:
+    """The entries of some sets (none named: of all) that hold now; `now()` and the names are to be bound."""
+    of_sets = (
+        "reference_entries r JOIN reference_sets s ON s.id = r.set_id "
+        "WHERE r.enabled = 1 AND (r.expires IS NULL OR r.expires > ?)"
+    )
+    return f"{of_sets} AND s.name IN ({marks(sets)})" if sets else of_sets
 
 
 def _pair(sha256: str, match_sha256: str) -> tuple[bytes, bytes]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from moderator.contracts import Scope, Store
+from moderator.models import ModelId
 from moderator.stores.session import Cursor, Row, Session, chunks, marks
 
 T = TypeVar("T")
@@ -89,6 +90,11 @@ class Tables(Store):
 def new_lineage(cursor: Cursor, model: int) -> None:
     """Tells indexes that a vector of this model is removed or replaced."""
     cursor.run("UPDATE models SET lineage = ? WHERE id = ?", (secrets.token_bytes(16), model))
+
+
+def model_key(model: ModelId) -> bytes:
+    """The SHA-256 of a model id: it is found by this, and not by five columns."""
+    return hashlib.sha256(str(model).encode()).digest()
 
 
 def key_of(path: str) -> bytes:
