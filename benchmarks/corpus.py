@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from itertools import count as numbers
 
 import numpy as np
 
@@ -49,21 +48,28 @@ def streamed(rows: Matrix, size: int = 8_192) -> list[VectorBlock]:
 def fill(store: Store, count: int, role: Role, seed: int = 5) -> list[int]:
     """Writes contents with these vectors and random hashes, as an ingest would, and returns their ids; references are
     entries of the set `banned`."""
-    random = np.random.default_rng(seed)
-    number = numbers()
     contents: list[int] = []
-    for block in blocks(count, seed):
-        for start in range(0, len(block), WRITTEN):
-            made = [_entry(next(number), row, random.bytes(256)) for row in block[start : start + WRITTEN]]
-            written = store.write(made, "benchmark", role)
-            if role == "reference":
-                store.add_references("banned", [(content, "", "benchmark") for content in written], "benchmark")
-            contents += written
+    for number, block in enumerate(blocks(count, seed)):
+        contents += write(store, f"{number}", block, role)
     return contents
 
 
-def _entry(number: int, row: Matrix, pdq: bytes) -> Entry:
-    digest = hashlib.sha256(f"{number}".encode()).digest()
-    found = Found(f"{number}.jpg", f"/made/{number:08}.jpg", 1000, 0, {})
+def write(store: Store, name: str, rows: Matrix, role: Role) -> list[int]:
+    """Writes contents of a `name` with these vectors, and returns their ids."""
+    random = np.random.default_rng(list(name.encode()))
+    contents: list[int] = []
+    for start in range(0, len(rows), WRITTEN):
+        some = enumerate(rows[start : start + WRITTEN], start)
+        made = [_entry(f"{name}-{place}", normalise(row)[0], random.bytes(256)) for place, row in some]
+        written = store.write(made, "benchmark", role)
+        if role == "reference":
+            store.add_references("banned", [(content, "", "benchmark") for content in written], "benchmark")
+        contents += written
+    return contents
+
+
+def _entry(name: str, row: Matrix, pdq: bytes) -> Entry:
+    digest = hashlib.sha256(name.encode()).digest()
+    found = Found(f"{name}.jpg", f"/made/{name}.jpg", 1000, 0, {})
     fingerprint = Fingerprint(digest, 1000, "JPEG", 640, 640, 1, digest, pdq, 100)
     return Entry(found, fingerprint, (Vectors(MODEL, ("whole",), row[None]),))

@@ -57,6 +57,10 @@ class Near:
         for block in exact.grouped(queries, codes.QUERIES):
             yield from self._exactly(model, block, asked, threshold, cap, narrow)
 
+    def ready(self, model: ModelId) -> None:
+        """Opens the codes of a model now, so that the first question is as quick as any."""
+        self._known(model)
+
     def closest(self, model: ModelId, vectors: Matrix, scope: Scope, top: int) -> list[tuple[float, int]]:
         """Returns the `top` contents of `scope` closest to a query of one view or more, float32 `[n, dimension]`, as
         (cosine, content), the closest first."""
