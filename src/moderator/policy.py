@@ -38,8 +38,9 @@ class EmbedderSpec(_Section):
     """The model's name on the hub, a folder or file, or a preset (`sscd`, `sscd-distilled`) for `onnx`."""
     revision: str | None = None
     """The hub revision (commit) to pin; None takes the one in the cache."""
-    precision: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Arithmetic of the forward pass; part of the model id."""
+    precision: Literal["fp32", "bf16", "fp16", "int8"] = "fp32"
+    """Arithmetic of the forward pass; part of the model id. `bf16` where the processor has it, `fp16` on CUDA, `int8`
+    after `moderator models optimize`."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """What else the embedder plugin takes; see `moderator plugins`."""
 

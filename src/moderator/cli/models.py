@@ -54,11 +54,38 @@ def verify(name: NameArgument = None, policy: PolicyOption = None) -> None:
         screen.console().print(f"{label}: {embedder.verify()}", markup=False)
 
 
+@app.command()
+def optimize(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One of the policy's embedders, of the type clip.")],
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PICTURES", help="Pictures to prove it on, like those you scan; else the demo's."),
+    ] = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Make a CLIP fast: int8 for onnxruntime, proved against fp32, and run without torch from then on."""
+    from moderator.optimise import optimise
+
+    chosen = session(policy)
+    _known(chosen, name)
+    towers = optimise(chosen.policy, chosen.registry, name, pictures or [])
+    out = screen.console()
+    out.print(f"{name}: {towers.told}", markup=False)
+    out.print(f"written to {towers.folder}", markup=False)
+    out.print(f"to scan with it, write `precision: int8` under `{name}` in the policy", markup=False)
+
+
 def _embedders(chosen: Session, name: str | None) -> list[tuple[str, Embedder]]:
+    declared = chosen.policy.embedders
+    if name is not None:
+        _known(chosen, name)
+    wanted = [name] if name else list(declared)
+    return [(one, chosen.registry.make_embedder(declared[one])) for one in wanted]
+
+
+def _known(chosen: Session, name: str) -> None:
     from moderator.policy import did_you_mean
 
     declared = chosen.policy.embedders
-    if name is not None and name not in declared:
+    if name not in declared:
         raise ArgumentError(f"no embedder named `{name}` in the policy", hint=did_you_mean(name, list(declared)))
-    wanted = [name] if name else list(declared)
-    return [(one, chosen.registry.make_embedder(declared[one])) for one in wanted]

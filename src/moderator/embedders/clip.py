@@ -10,20 +10,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import platformdirs
 from pydantic import Field
 
+from moderator import machine
 from moderator.contracts import Embedder, Options
+from moderator.embedders.processor import Processor, read_json, read_processor
+from moderator.embedders.towers import MANIFEST, Towers
 from moderator.errors import ModelError
 from moderator.models import ModelId, Preprocessing
 from moderator.vectors import Matrix, normalise
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
 ORGANISATION = "sentence-transformers"
 """Where a bare model name lives on the hub, as in sentence-transformers itself."""
 _WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".onnx"})
-_RESAMPLE: Mapping[int, Any] = {1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
 
 class ClipOptions(Options):
@@ -57,10 +59,6 @@ class ClipEmbedder(Embedder):
         super().__init__(spec)
         self.batch = self.options.batch
         self.reads_text = True
-        if spec.precision == "int8":
-            raise ModelError(
-                f"{spec.model}: `clip` runs in fp32 or bf16, not int8", hint="use an ONNX file with `type: onnx`"
-            )
 
     @property
     def repository(self) -> str:
@@ -94,10 +92,14 @@ class ClipEmbedder(Embedder):
 
     @cached_property
     def model(self) -> ModelId:
+        return self._towers.model if self.spec.precision == "int8" else self._source
+
+    @cached_property
+    def _source(self) -> ModelId:
         snapshot = self.folder.parent.name == "snapshots"
         revision = self.folder.name if snapshot else _digest(self.folder)
         name = self.repository if snapshot else self.folder.name
-        return ModelId(name, revision[:16], self.spec.precision, self.preprocessing.version, self._dimension)
+        return ModelId(name, revision[:16], self.spec.precision, self.processor.geometry.version, self._dimension)
 
     @cached_property
     def _transformer(self) -> Path:
@@ -105,28 +107,76 @@ class ClipEmbedder(Embedder):
         modules = self.folder / "modules.json"
         if not modules.is_file():
             return self.folder
-        return self.folder / str(_read_json(modules)[0]["path"])
+        return self.folder / str(read_json(modules)[0]["path"])
+
+    # What `moderator models optimize` makes
+
+    @property
+    def optimised_folder(self) -> Path:
+        """Where this model's int8 towers are, or would be written. Raises: ModelError, several could be meant."""
+        if (Path(self.spec.model) / MANIFEST).is_file():
+            return Path(self.spec.model)
+        cache = platformdirs.user_cache_path("moderator") / "optimized"
+        try:
+            source = self._source
+        except ModelError:  # the original is not needed any more
+            named = f"{_slug(self.repository)}-{(self.spec.revision or '*')[:16]}-int8"
+            found = [path.parent for path in sorted(cache.glob(f"{named}/{MANIFEST}"))]
+            if len(found) == 1:
+                return found[0]
+            raise
+        return cache / f"{_slug(source.name)}-{source.revision}-int8"
+
+    @cached_property
+    def _towers(self) -> Towers:
+        try:
+            folder = self.optimised_folder
+        except ModelError as error:
+            raise ModelError(f"{error}, nor is its int8 form", hint=error.hint) from error
+        if not (folder / MANIFEST).is_file():
+            raise ModelError(
+                f"the model `{self.spec.model}` has no int8 form on this machine (looked in {folder})",
+                hint="run `moderator models optimize NAME` with its name in the policy, or use precision fp32",
+            )
+        return Towers(folder)
+
+    def optimise(self, pictures: Sequence[npt.NDArray[np.uint8]], folder: Path | None = None) -> Towers:
+        """Writes the int8 towers of this model, proved on `pictures` (prepared as for `embed`).
+
+        Args:
+            folder: where to; where the policy's `precision: int8` finds them if it is left out.
+
+        Raises:
+            ModelError: the model cannot be exported, or loses too much.
+        """
+        from moderator.embedders.quantise import optimise
+
+        exact = type(self)(self.spec.model_copy(update={"precision": "fp32"}))
+        return optimise(exact, pictures, folder or exact.optimised_folder)
+
+    # What the model's own files declare
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
-        for name in ("preprocessor_config.json", "processor_config.json"):
-            if (path := self._transformer / name).is_file():
-                config = _read_json(path)
-                return _declared(config.get("image_processor", config))
-        raise ModelError(f"{self._transformer} has no preprocessor_config.json: it is no image model")
+        return self._towers.manifest.preprocessing if self.spec.precision == "int8" else self.processor.geometry
+
+    @cached_property
+    def processor(self) -> Processor:
+        """What the model's image processor declares. Raises: ModelError."""
+        return read_processor(self._transformer)
 
     @cached_property
     def _dimension(self) -> int:
-        config = _read_json(self._transformer / "config.json")
+        config = read_json(self._transformer / "config.json")
         dimension = config.get("projection_dim") or config.get("hidden_size")
-        return int(dimension) if dimension else int(self._loaded.get_embedding_dimension())
+        return int(dimension) if dimension else int(self.loaded.get_embedding_dimension())
 
     @cached_property
-    def _loaded(self) -> Any:
+    def loaded(self) -> Any:
+        """The SentenceTransformer. Raises: ModelError."""
         self._refuse_pickles()
         with _quiet():
             try:
-                import torch
                 from sentence_transformers import SentenceTransformer
 
                 loaded = SentenceTransformer(
@@ -139,7 +189,21 @@ class ClipEmbedder(Embedder):
             except Exception as error:
                 first = str(error).splitlines()[0] if str(error) else type(error).__name__
                 raise ModelError(f"the model in {self.folder} cannot be loaded: {first}") from error
-        return loaded.to(torch.bfloat16) if self.spec.precision == "bf16" else loaded
+        self._refuse_slow(loaded.device.type)
+        return loaded
+
+    def _refuse_slow(self, device: str) -> None:
+        """Raises ModelError for arithmetic that this device would only emulate, slower than fp32."""
+        if self.spec.precision == "fp16" and device == "cpu":
+            raise ModelError(
+                f"{self.spec.model}: fp16 is for a graphics card, and there is none here",
+                hint="use precision bf16, int8 or fp32",
+            )
+        if self.spec.precision == "bf16" and device == "cpu" and not machine.computes_bf16():
+            raise ModelError(
+                f"{self.spec.model}: this processor has no bf16 arithmetic, and would be slower than with fp32",
+                hint="use precision int8 or fp32",
+            )
 
     def _refuse_pickles(self) -> None:
         """Raises ModelError where a module's weights are a pickle and nothing else: unpickling may run code."""
@@ -151,21 +215,41 @@ class ClipEmbedder(Embedder):
                 )
 
     def embed(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> Matrix:
+        if self.spec.precision == "int8":
+            return self._towers.embed(pictures)
         from PIL import Image
 
-        return self._encode([Image.fromarray(picture) for picture in pictures])
-
-    def embed_text(self, texts: Sequence[str]) -> Matrix:
-        return self._encode(list(texts))
-
-    def _encode(self, inputs: list[Any]) -> Matrix:
+        if self.processor.geometry.fit == "contain":
+            return self._encode([Image.fromarray(picture) for picture in pictures])
+        # The pictures have the model's size: its processor, which takes a third of the time, has nothing left to do.
         import torch
 
-        with torch.inference_mode(), _quiet():
-            vectors = self._loaded.encode(
+        from moderator.embedders.forward import embed_pixels
+
+        with self._arithmetic():
+            pixels = torch.from_numpy(np.stack(pictures)).to(self.loaded.device)
+            vectors = embed_pixels(self.loaded, self.processor, pixels)
+        return normalise(vectors.float().cpu().numpy())
+
+    def embed_text(self, texts: Sequence[str]) -> Matrix:
+        return self._towers.embed_text(texts) if self.spec.precision == "int8" else self._encode(list(texts))
+
+    def _encode(self, inputs: list[Any]) -> Matrix:
+        with self._arithmetic(), _quiet():
+            vectors = self.loaded.encode(
                 inputs, batch_size=self.batch, convert_to_tensor=True, show_progress_bar=False
             )
         return normalise(vectors.float().cpu().numpy())
+
+    @contextlib.contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        """Runs the forward pass in the policy's precision; sums and normalisations stay in fp32."""
+        import torch
+
+        kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.spec.precision)
+        device = self.loaded.device.type
+        with torch.inference_mode(), torch.autocast(device, dtype=kind, enabled=kind is not None):
+            yield
 
     def pull(self) -> Path:
         from huggingface_hub import snapshot_download
@@ -182,32 +266,19 @@ class ClipEmbedder(Embedder):
             ) from error
 
     def verify(self) -> str:
+        told = ""
+        if self.spec.precision == "int8":
+            self.embed_text(["a cat"])
+            told = f"; {self._towers.told}"
         size = self.preprocessing
         dimension = self.embed([np.full((size.height, size.width, 3), 128, dtype=np.uint8)]).shape[1]
         if dimension != self.model.dimension:
             raise ModelError(f"{self.folder} embeds to {dimension} dimensions, its config says {self.model.dimension}")
-        return f"{self.model.name} at {self.model.revision} embeds to {dimension} dimensions"
+        return f"{self.model.name} at {self.model.revision} embeds to {dimension} dimensions{told}"
 
 
-def _declared(config: Mapping[str, Any]) -> Preprocessing:
-    """Returns the geometry that an image processor's configuration declares; one not understood is left to the
-    processor itself, on a picture of at most 1,024 pixels a side."""
-    size, crop = config.get("size", {}), config.get("crop_size", {})
-    short = size.get("shortest_edge") if isinstance(size, dict) else size
-    side = crop.get("height") if isinstance(crop, dict) else crop
-    resample = _RESAMPLE.get(config.get("resample", 3))
-    if config.get("do_center_crop", True) and short and side == short and resample:
-        return Preprocessing(int(side), int(side), "crop", resample)
-    if isinstance(size, dict) and size.get("height") and not config.get("do_center_crop") and resample:
-        return Preprocessing(int(size["width"]), int(size["height"]), "squash", resample)
-    return Preprocessing(1024, 1024, "contain", "bicubic")
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {error}") from error
+def _slug(name: str) -> str:
+    return name.replace("/", "--")
 
 
 def _digest(folder: Path) -> str:
