@@ -70,6 +70,27 @@ CREATE TABLE IF NOT EXISTS embeddings (
   FOREIGN KEY (model_id) REFERENCES models (id)
 ) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;
 
+-- Bit planes of the vectors: MySQL Community has no cosine, but counts bits fast. Written in the transaction that writes a
+-- vector; `moderator db codes` writes what another program left out. src/moderator/stores/planes.py says what they are.
+CREATE TABLE IF NOT EXISTS code_seeds (
+  model_id BIGINT NOT NULL PRIMARY KEY,
+  seed     VARBINARY(16) NOT NULL,         -- random; the rotation of the model's codes comes of it
+  FOREIGN KEY (model_id) REFERENCES models (id) ON DELETE CASCADE
+) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;
+
+CREATE TABLE IF NOT EXISTS embedding_codes (
+  model_id   BIGINT NOT NULL,
+  sequence   BIGINT NOT NULL,
+  content_id BIGINT NOT NULL,
+  planes     VARBINARY(8192) NOT NULL,     -- four planes side by side, the lowest bits first
+  low        DOUBLE NOT NULL,              -- a coordinate is low + step * code
+  step       DOUBLE NOT NULL,
+  total      INT NOT NULL,                 -- the sum of the codes
+  slack      DOUBLE NOT NULL,              -- radians: the decoded vector is at most so far from the true one
+  PRIMARY KEY (model_id, sequence),
+  FOREIGN KEY (model_id, sequence) REFERENCES embeddings (model_id, sequence) ON DELETE CASCADE
+) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;
+
 -- What else is computed once from a content, such as the local features that geometry is verified with.
 CREATE TABLE IF NOT EXISTS features (
   id         BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from moderator.contracts import Embedder, Found, Store
-from moderator.errors import ModelError, UnreadableImage
+from moderator.errors import ArgumentError, ModelError, UnreadableImage
 from moderator.intake.decode import Decoded
 from moderator.intake.pool import DecoderPool
 from moderator.intake.walk import walk
@@ -90,8 +90,7 @@ class Neighbour:
 
 def search_image(policy: Policy, store: Store, embedder: Embedder, path: str, top: int) -> Sequence[Neighbour]:
     """Returns the `top` stored pictures closest to the one at `path`. Raises: UnreadableImage, ModelError."""
-    (decoded,) = _decode(policy.limits, [embedder], [path])
-    return _nearest(policy, store, embedder, _embed(embedder, 0, decoded), top)
+    return _nearest(policy, store, embedder, _embed_file(policy, embedder, path)[1], top)
 
 
 def search_text(policy: Policy, store: Store, embedder: Embedder, text: str, top: int) -> Sequence[Neighbour]:
@@ -99,10 +98,34 @@ def search_text(policy: Policy, store: Store, embedder: Embedder, text: str, top
     return _nearest(policy, store, embedder, embedder.embed_text([text]), top)
 
 
+def search_sql(policy: Policy, store: Store, embedder: Embedder, path: str, top: int) -> str:
+    """Returns the search for the picture at `path` as a statement for the client of the store's engine, one for each
+    view where the picture has several.
+
+    Raises:
+        ArgumentError: the store is no server's, or holds no picture that was embedded so.
+        UnreadableImage, ModelError: as `search_image`.
+    """
+    views, vectors = _embed_file(policy, embedder, path)
+    statements = [store.search_sql(embedder.model, vector, top) for vector in vectors]
+    if None in statements:
+        raise ArgumentError(
+            f"the store {store.url} cannot be searched by SQL, or holds no picture embedded so",
+            hint="scan some pictures into a MySQL, MariaDB, OceanBase or TiDB store first",
+        )
+    return "\n".join(f"-- {view}\n{statement}" for view, statement in zip(views, statements, strict=True))
+
+
 def _nearest(policy: Policy, store: Store, embedder: Embedder, vectors: Matrix, top: int) -> Sequence[Neighbour]:
     best = Near(store, policy.search).closest(embedder.model, vectors, "images", top)
     images = store.images([content for _, content in best])
     return [Neighbour(image, score) for score, content in best for image in images.get(content, ())][:top]
+
+
+def _embed_file(policy: Policy, embedder: Embedder, path: str) -> tuple[list[str], Matrix]:
+    """The labels of a picture's views and their vectors."""
+    (decoded,) = _decode(policy.limits, [embedder], [path])
+    return [view.label for view in decoded.views], _embed(embedder, 0, decoded)
 
 
 def _embed(embedder: Embedder, place: int, decoded: Decoded) -> Matrix:

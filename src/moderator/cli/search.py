@@ -23,16 +23,24 @@ def search(
     policy: PolicyOption = None,
     store: StoreOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    show_sql: Annotated[
+        bool, typer.Option("--show-sql", help="Print the search as a statement for the store's own client.")
+    ] = False,
 ) -> None:
     """Show the stored pictures closest to a picture or a text."""
     from moderator import enquiry
 
     if (image is None) == (text is None):
         raise ArgumentError("give a picture or --text, one of the two")
+    if show_sql and image is None:
+        raise ArgumentError("--show-sql needs a picture")
     chosen = session(policy, store)
     name = _embedder(chosen, embedder, text)
     model = chosen.registry.make_embedder(chosen.policy.embedders[name])
     with chosen.open_store() as opened:
+        if show_sql and image is not None:
+            output.show(enquiry.search_sql(chosen.policy, opened, model, image, top))
+            return
         if image is not None:
             found = enquiry.search_image(chosen.policy, opened, model, image, top)
         else:

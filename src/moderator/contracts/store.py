@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from moderator.models import Decision, Image, ModelId, Reference, Report
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from moderator.vectors import Ids, Matrix
 
 
@@ -187,6 +190,21 @@ class Store(ABC):
     ) -> Iterator[VectorBlock]:
         """Streams vectors of `model` in blocks of bounded size, all views of a content in one block; `only` narrows
         to these contents."""
+
+    def likely(self, model: ModelId, queries: Matrix, count: int) -> Sequence[int] | None:  # noqa: ARG002
+        """Contents of any scope that look closest to `queries` `[n, dimension]`, some `count` for each row; None where
+        the store cannot tell without reading every vector."""
+        return None
+
+    def within(self, model: ModelId, queries: Matrix, threshold: float) -> Sequence[int] | None:  # noqa: ARG002
+        """Contents of any scope among which is every one whose cosine similarity to one of `queries` is `threshold` or
+        more, and few others; None as in `likely`."""
+        return None
+
+    def search_sql(self, model: ModelId, query: npt.NDArray[np.float32], top: int) -> str | None:  # noqa: ARG002
+        """One statement for the engine's own client that shows the `top` pictures closest to `query`; None as in
+        `likely`. Raises: StoreError."""
+        return None
 
     @abstractmethod
     def hashes(self, scope: Scope, only: Sequence[int] | None = None) -> Iterator[HashBlock]:

@@ -1,80 +1,158 @@
-"""Cosine similarity as SQL: what each engine has for it, and the conditions that narrow a search without losing a row.
+"""Cosine similarity as SQL, by what the engine has for it: `Native` or `Planes`.
 
-Every expression here is complete in itself, with the query's numbers written into it, so that a statement made of them
-runs as it is in the engine's own client.
+All text here has the query's numbers written into it, so that a statement runs as it is in the engine's own client.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from moderator.stores.planes import Question
+from moderator.stores.dialects import Dialect
+from moderator.stores.planes import Question, question
 from moderator.stores.script import text
 from moderator.vectors import STORED
+
+Vector = npt.NDArray[np.float32]
 
 TIE = 2e-6
 """How far below a threshold a cosine still counts as at it: vectors are stored as float32, and so rounded."""
 ROUNDING = 1e-9
 """More than double arithmetic can lose in a sum of codes."""
+FIRST = 4
+"""How many times the pictures that are wanted are looked at exactly at first, in a statement that goes by codes."""
+
+
+class Plan(ABC):
+    """How a search for one vector is said in SQL."""
+
+    table: ClassVar[str]
+    """Where `similarity` and `within` are asked, with the columns `model_id` and `content_id`."""
+
+    @abstractmethod
+    def similarity(self, query: Vector) -> str:
+        """Returns an expression that orders rows as their cosine similarity to `query` does, or nearly so."""
+
+    @abstractmethod
+    def within(self, query: Vector, threshold: float) -> str:
+        """Returns a condition that holds for every row whose cosine similarity is `threshold` or more."""
+
+    @abstractmethod
+    def statement(self, model: int, query: Vector, top: int) -> str:
+        """Returns one statement that shows the `top` closest pictures, exactly, by path and similarity."""
 
 
 @dataclass(frozen=True, slots=True)
-class Native:
-    """An engine's own cosine: `similarity` is an expression of a `{column}` and of the query, as `{hex}` of its
-    float32 bytes or as `{text}`, a JSON array."""
+class Native(Plan):
+    """The engine's own cosine, in float32."""
 
-    similarity: str
+    dialect: Dialect
+    table = "embeddings"
 
-    def cosine(self, column: str, vector: npt.NDArray[np.float32]) -> str:
-        """Returns the expression of the similarity of a column to `vector`."""
-        return self.similarity.format(column=column, hex=vector.astype(STORED).tobytes().hex(), text=text(vector))
+    def similarity(self, query: Vector) -> str:
+        return self._of("embedding", query)
 
-    def within(self, column: str, vector: npt.NDArray[np.float32], threshold: float) -> str:
-        """Returns a condition that holds for every row at or above `threshold`, however float32 sums are rounded."""
-        rounding = 4 * len(vector) * 2.0**-24
-        return f"{self.cosine(column, vector)} >= {_double(threshold - rounding)}"
+    def _of(self, column: str, query: Vector) -> str:
+        return self.dialect.cosine.format(column=column, hex=query.astype(STORED).tobytes().hex(), text=text(query))
 
+    def within(self, query: Vector, threshold: float) -> str:
+        rounding = 4 * len(query) * 2.0**-24  # of float32 sums, in whatever order
+        return f"{self.similarity(query)} >= {double(threshold - rounding)}"
 
-NATIVE: Mapping[str, Native] = {
-    "mariadb": Native("1 - VEC_DISTANCE_COSINE({column}, X'{hex}')"),
-    "oceanbase": Native("1 - cosine_distance({column}, X'{hex}')"),
-    "tidb": Native("1 - VEC_COSINE_DISTANCE({column}, '{text}')"),
-    # Of MySQL only HeatWave has DISTANCE(); the Community server takes bit planes instead.
-    "heatwave": Native("1 - DISTANCE({column}, STRING_TO_VECTOR('{text}'), 'COSINE')"),
-}
-"""By dialect. TiDB's and HeatWave's are written from their documentation and were never run."""
+    def statement(self, model: int, query: Vector, top: int) -> str:
+        similarity, shown = self._of("e.embedding", query), _SHOWN.format(model=model, top=top)
+        return f"SELECT i.path, MAX({similarity}) AS similarity\nFROM embeddings e\n{shown}"
 
 
-def by_planes(question: Question) -> str:
-    """Returns the expression of the approximate cosine of a row of `embedding_codes`."""
+@dataclass(frozen=True, slots=True)
+class Planes(Plan):
+    """Bit planes, in MySQL: `seed` rotates the model's codes."""
+
+    seed: bytes
+    table = "embedding_codes"
+
+    def similarity(self, query: Vector) -> str:
+        return _approximate(question(query, self.seed))
+
+    def within(self, query: Vector, threshold: float) -> str:
+        asked = question(query, self.seed)
+        return _may_reach(_approximate(asked), asked, double(math.acos(min(1.0, max(-1.0, threshold - TIE)))))
+
+    def statement(self, model: int, query: Vector, top: int) -> str:
+        asked = question(query, self.seed)
+        return _BY_CODES.format(
+            model=model,
+            top=top,
+            first=FIRST * top,
+            numbers=text(query),
+            approximate=_approximate(asked),
+            exact=_EXACT,
+            may_reach=_may_reach("k.approximate", asked, f"ACOS(GREATEST(-1e0, LEAST(1e0, least.similarity - {TIE})))"),
+            shown=_SHOWN.format(model=model, top=top),
+        )
+
+
+def _approximate(asked: Question) -> str:
     bits = " + ".join(
-        f"{_double(weight)} * BIT_COUNT(planes & _binary X'{mask.hex()}')"
-        for weight, mask in zip(question.weights, question.masks, strict=True)
+        f"{double(weight)} * BIT_COUNT(planes & _binary X'{mask.hex()}')"
+        for weight, mask in zip(asked.weights, asked.masks, strict=True)
     )
-    return f"low * {_double(question.base)} + step * ({_double(question.per_code)} * total + {bits})"
+    return f"low * {double(asked.base)} + step * ({double(asked.per_code)} * total + {bits})"
 
 
-def within_planes(question: Question, threshold: float) -> str:
-    """Returns a condition that holds for every row of `embedding_codes` whose vector is at or above `threshold`."""
-    return f"{by_planes(question)} + {ROUNDING} >= {cut(question, _double(reach(threshold)))}"
+def _may_reach(approximate: str, asked: Question, angle: str) -> str:
+    """Says that a row may be as near as `angle`, in radians: the triangle inequality, with the slack of both sides."""
+    return f"{approximate} + {ROUNDING} >= COS(LEAST(PI(), {angle} + {double(asked.slack)} + slack))"
 
 
-def cut(question: Question, angle: str) -> str:
-    """Returns the expression of the least approximate cosine of a row that may be as near as `angle` (an expression,
-    in radians): the triangle inequality, with the slack of both sides."""
-    return f"COS(LEAST(PI(), {angle} + {_double(question.slack)} + slack))"
-
-
-def reach(threshold: float) -> float:
-    """Returns the largest angle, in radians, of two vectors whose cosine counts as at or above `threshold`."""
-    return math.acos(min(1.0, max(-1.0, threshold - TIE)))
-
-
-def _double(number: float) -> str:
+def double(number: float) -> str:
     """Writes a number with an exponent: without one MySQL takes it for a DECIMAL, which it reckons with slowly."""
     return f"{number:.17e}"
+
+
+_SHOWN = """\
+JOIN contents c ON c.id = e.content_id AND c.state = 'judged'
+JOIN images i ON i.content_id = e.content_id AND i.role = 'picture'
+WHERE e.model_id = {model}
+GROUP BY i.id, i.path
+ORDER BY similarity DESC, i.path
+LIMIT {top};
+"""
+
+_EXACT = """\
+(SELECT SUM(q * (1e0 - (p >> 30 & 2)) * (p & 8388607 | (p >> 23 & 255 > 0) << 23) * POW(2e0, (p >> 23 & 255) - 150e0))
+   FROM (SELECT q, CAST(CONV(HEX(REVERSE(SUBSTR(CAST(e.embedding AS BINARY), 4 * n - 3, 4))), 16, 10) AS UNSIGNED) AS p
+         FROM query) AS bits)"""
+"""The dot product of a stored vector and the query; sql/mysql/functions.sql explains how numbers are read."""
+
+_BY_CODES = """\
+WITH
+-- The vector that is asked for, a number a row.
+query AS (SELECT n, q FROM JSON_TABLE('{numbers}', '$[*]' COLUMNS (n FOR ORDINALITY, q DOUBLE PATH '$')) AS numbers),
+-- Every stored vector, compared by its bit planes: near the truth, and off by a known angle at most.
+coded AS (
+  SELECT sequence, content_id, slack,
+    {approximate} AS approximate
+  FROM embedding_codes WHERE model_id = {model}
+),
+-- The exact similarity of some that look closest,
+first AS (
+  SELECT e.content_id, MAX({exact}) AS similarity
+  FROM (SELECT sequence FROM coded ORDER BY approximate DESC LIMIT {first}) AS some
+  JOIN embeddings e ON e.model_id = {model} AND e.sequence = some.sequence
+  JOIN contents c ON c.id = e.content_id AND c.state = 'judged'
+  WHERE EXISTS (SELECT 1 FROM images i WHERE i.content_id = e.content_id AND i.role = 'picture')
+  GROUP BY e.content_id ORDER BY similarity DESC LIMIT {top}
+),
+-- which the pictures wanted must reach.
+least AS (SELECT IF(COUNT(*) < {top}, -1e0, MIN(similarity)) AS similarity FROM first)
+-- Then every vector that may reach it, exactly: none is missed.
+SELECT i.path, MAX({exact}) AS similarity
+FROM coded k JOIN least ON {may_reach}
+JOIN embeddings e ON e.model_id = {model} AND e.sequence = k.sequence
+{shown}"""

@@ -32,6 +32,9 @@ class Dialect:
         vector_mark: the place of a vector in an INSERT.
         text_vectors: whether vectors travel as text `[1,2]` and not as bytes.
         tables: lists the tables of the database.
+        cosine: the cosine similarity of `{column}` and a vector, given as the `{hex}` of its float32 bytes or as
+            `{text}`; empty where the engine has none.
+        planes: whether bit planes are kept beside the vectors.
     """
 
     name: str
@@ -48,6 +51,8 @@ class Dialect:
     vector_mark: str = "?"
     text_vectors: bool = False
     tables: str = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+    cosine: str = ""
+    planes: bool = False
 
     def sql(self, statement: str) -> str:
         """Returns a statement as this engine's driver takes it."""
@@ -79,6 +84,9 @@ MYSQL = Dialect(
     least=(9, 0, 0),
     why="the VECTOR type",
     vector="CAST({column} AS BINARY)",  # PyMySQL cannot decode the column type itself
+    # Only HeatWave has the function; written from its documentation and never run. The Community server has planes.
+    cosine="1 - DISTANCE({column}, STRING_TO_VECTOR('{text}'), 'COSINE')",
+    planes=True,
 )
 MARIADB = Dialect(
     name="mariadb",
@@ -86,6 +94,7 @@ MARIADB = Dialect(
     said=r"(\d+)\.(\d+)\.(\d+)-MariaDB",
     least=(11, 7, 1),
     why="vector functions",
+    cosine="1 - VEC_DISTANCE_COSINE({column}, X'{hex}')",
 )
 OCEANBASE = Dialect(
     name="oceanbase",
@@ -93,6 +102,7 @@ OCEANBASE = Dialect(
     said=r"OceanBase(?:_CE)? (\d+)\.(\d+)\.(\d+)",
     least=(4, 3, 3),
     why="vector functions",
+    cosine="1 - cosine_distance({column}, X'{hex}')",  # its own cosine_similarity() is (1 + cosine) / 2
 )
 TIDB = Dialect(
     name="tidb",
@@ -103,6 +113,7 @@ TIDB = Dialect(
     vector="VEC_AS_TEXT({column})",
     vector_mark="VEC_FROM_TEXT(?)",
     text_vectors=True,
+    cosine="1 - VEC_COSINE_DISTANCE({column}, '{text}')",  # from its documentation
 )
 SERVERS = (MYSQL, MARIADB, OCEANBASE, TIDB)
 """Engines that are reached by PyMySQL."""

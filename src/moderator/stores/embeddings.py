@@ -12,7 +12,7 @@ import numpy.typing as npt
 from moderator.contracts import Generation, Scope, VectorBlock, Vectors
 from moderator.errors import StoreError, VectorError
 from moderator.models import ModelId
-from moderator.stores import tables
+from moderator.stores import codes, tables
 from moderator.stores.dialects import Dialect
 from moderator.stores.session import Cursor, Row
 from moderator.stores.tables import SCOPES, Tables, model_key, new_lineage
@@ -104,12 +104,16 @@ class Embeddings(Tables):
             # Under other limits a content has other views: those it had must not stay behind.
             cursor.run_each(f"DELETE {of_contents}", stale, number)
             new_lineage(cursor, number)
-        rows = [(content, view, _stored(dialect, row)) for content, views in new.items() for view, row in views.items()]
+        rows = [(content, view, row) for content, views in new.items() for view, row in views.items()]
         cursor.many(
             "INSERT INTO embeddings (content_id, model_id, view, embedding, sequence) "
             f"VALUES (?, ?, ?, {dialect.vector_mark}, ?)",
-            [(content, number, view, one, last + place) for place, (content, view, one) in enumerate(rows, 1)],
-        )
+            [(content, number, view, _stored(dialect, row), last + place)
+             for place, (content, view, row) in enumerate(rows, 1)],
+        )  # fmt: skip
+        if dialect.planes:
+            coded = [(last + place, content, pack(row)) for place, (content, _, row) in enumerate(rows, 1)]
+            codes.write(cursor, number, model.dimension, coded)
         if rows:
             cursor.run("UPDATE models SET written = ? WHERE id = ?", (last + len(rows), number))
 

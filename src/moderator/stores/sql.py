@@ -11,6 +11,7 @@ from moderator.models import ModelId
 from moderator.stores import address, connect, sqlite
 from moderator.stores.dialects import SERVERS, SQLITE
 from moderator.stores.migrations import migrate
+from moderator.stores.nearest import Nearest
 from moderator.stores.pictures import Pictures
 from moderator.stores.results import Results
 from moderator.stores.session import Session
@@ -18,7 +19,7 @@ from moderator.stores.session import Session
 COUNTED = ("images", "contents", "embeddings", "reference_entries", "scans")
 
 
-class SqlStore(Pictures, Results):
+class SqlStore(Pictures, Nearest, Results):
     """A store in one SQLite file, or in one database of MySQL, MariaDB, OceanBase or TiDB."""
 
     schemes = (SQLITE.name, *(dialect.name for dialect in SERVERS))
