@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moderator.stores.cosine import NATIVE, by_planes, within_planes
-from moderator.stores.planes import encode, question
+from moderator.stores.cosine import Native, Planes
+from moderator.stores.dialects import SERVERS
+from moderator.stores.planes import encode
 from moderator.vectors import Matrix, normalise, pack
 from tests.engines import MARIADB, MYSQL, OCEANBASE, Engine
 from tests.stores.hard_vectors import clip_vector, hard, searches
@@ -46,10 +47,11 @@ def mysql() -> Iterator[Cursor]:
 
 
 @pytest.fixture(scope="module", params=[MARIADB, OCEANBASE], ids=lambda engine: engine.name)
-def native(request: pytest.FixtureRequest) -> Iterator[tuple[Cursor, str]]:
-    """A cursor on a table of vectors of any dimension, and the dialect."""
+def native(request: pytest.FixtureRequest) -> Iterator[tuple[Cursor, Native]]:
+    """A cursor on a table of vectors of any dimension, and the engine's plan."""
+    (dialect,) = [one for one in SERVERS if one.name == request.param.name]
     for cursor in cursor_of(request.param, "CREATE TABLE pictures (id BIGINT PRIMARY KEY, embedding MEDIUMBLOB)"):
-        yield cursor, request.param.name
+        yield cursor, Native(dialect)
 
 
 def fill_planes(cursor: Cursor, rows: Matrix) -> None:
@@ -86,10 +88,10 @@ def test_bit_planes_in_mysql_lose_nothing_at_or_above_a_threshold(
     mysql: Cursor, drawn: tuple[Matrix, Matrix], data: st.DataObject
 ) -> None:
     query, rows = drawn
-    asked, true = question(query[0], SEED), exactly(rows, query)
+    true = exactly(rows, query)
     threshold = data.draw(st.one_of(st.sampled_from(true.tolist()), st.floats(-1, 1)))
     fill_planes(mysql, rows)
-    kept = column(mysql, f"SELECT id FROM embedding_codes WHERE {within_planes(asked, threshold)}")
+    kept = column(mysql, f"SELECT id FROM embedding_codes WHERE {Planes(SEED).within(query[0], threshold)}")
     assert set(np.flatnonzero(true >= threshold)) <= set(kept)
 
 
@@ -97,35 +99,35 @@ def test_bit_planes_in_mysql_are_as_near_as_four_bits_can_be(mysql: Cursor) -> N
     random = np.random.default_rng(4)
     rows = hard("huge dimension", 2000, 512, random)
     fill_planes(mysql, rows)
-    found = column(mysql, f"SELECT {by_planes(question(rows[7], SEED))} FROM embedding_codes ORDER BY id")
+    found = column(mysql, f"SELECT {Planes(SEED).similarity(rows[7])} FROM embedding_codes ORDER BY id")
     assert np.abs(np.array(found) - exactly(rows, rows[7:8])).max() < 0.025
 
 
 def test_bit_planes_in_mysql_set_apart_what_is_far(mysql: Cursor) -> None:
     rows = hard("normal", 2000, 512, np.random.default_rng(5))
     fill_planes(mysql, rows)
-    kept = column(mysql, f"SELECT id FROM embedding_codes WHERE {within_planes(question(rows[7], SEED), 0.6)}")
+    kept = column(mysql, f"SELECT id FROM embedding_codes WHERE {Planes(SEED).within(rows[7], 0.6)}")
     assert kept == [7]
 
 
 @ON_A_SERVER
 @given(drawn=searches(DIMENSIONS), data=st.data())
 def test_a_native_cosine_loses_nothing_at_or_above_a_threshold(
-    native: tuple[Cursor, str], drawn: tuple[Matrix, Matrix], data: st.DataObject
+    native: tuple[Cursor, Native], drawn: tuple[Matrix, Matrix], data: st.DataObject
 ) -> None:
-    (cursor, dialect), (query, rows) = native, drawn
+    (cursor, plan), (query, rows) = native, drawn
     true = exactly(rows, query)
     threshold = data.draw(st.one_of(st.sampled_from(true.tolist()), st.floats(-1, 1)))
     fill(cursor, rows)
-    kept = column(cursor, f"SELECT id FROM pictures WHERE {NATIVE[dialect].within('embedding', query[0], threshold)}")
+    kept = column(cursor, f"SELECT id FROM pictures WHERE {plan.within(query[0], threshold)}")
     assert set(np.flatnonzero(true >= threshold)) <= set(kept)
 
 
 def test_the_real_clip_vector_is_one_with_itself_in_a_native_cosine(
-    native: tuple[Cursor, str], shared_data: Path
+    native: tuple[Cursor, Native], shared_data: Path
 ) -> None:
-    (cursor, dialect), vector = native, clip_vector(shared_data)
+    (cursor, plan), vector = native, clip_vector(shared_data)
     for rows in (vector, normalise(vector)):
         fill(cursor, rows)
-        (found,) = column(cursor, f"SELECT {NATIVE[dialect].cosine('embedding', rows[0])} FROM pictures")
+        (found,) = column(cursor, f"SELECT {plan.similarity(rows[0])} FROM pictures")
         assert found == pytest.approx(1.0, abs=1e-6)

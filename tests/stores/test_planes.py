@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderator.stores.cosine import ROUNDING, reach
+from moderator.stores.cosine import ROUNDING, TIE
 from moderator.stores.planes import MARGIN, Codes, Question, encode, question, rotation
 from moderator.vectors import Matrix, cosine, normalise
 from tests.stores.hard_vectors import KINDS, clip_vector, hard, searches
@@ -49,7 +49,7 @@ def test_a_threshold_loses_no_vector_that_is_at_or_above_it(drawn: tuple[Matrix,
     query, rows = drawn
     codes, asked, true = encode(rows, SEED), question(query[0], SEED), exactly(rows, query)
     threshold = data.draw(st.one_of(st.sampled_from(true.tolist()), st.floats(-1, 1)))
-    cut = np.cos(np.minimum(np.pi, reach(threshold) + asked.slack + codes.slack))
+    cut = np.cos(np.minimum(np.pi, np.arccos(np.clip(threshold - TIE, -1, 1)) + asked.slack + codes.slack))
     kept = approximate(codes, asked) + ROUNDING >= cut
     assert kept[true >= threshold].all()
 

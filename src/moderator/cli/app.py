@@ -15,6 +15,7 @@ import typer
 
 from moderator.cli import (
     compare,
+    db,
     decisions,
     demo,
     doctor,
@@ -54,6 +55,7 @@ app.add_typer(references.app, name="references")
 app.command("search")(search.search)
 app.command("compare")(compare.compare)
 app.add_typer(export.app, name="export")
+app.add_typer(db.app, name="db")
 app.add_typer(models.app, name="models")
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)

@@ -4,11 +4,12 @@ Few vectors are streamed from the store and compared exactly. Of many, codes (`m
 local index, first tell which contents may be near enough at all, and those alone are read from the store and compared
 exactly: scores, scopes and thresholds are the store's own in either case. Where most of the store is asked, the codes
 are compared with one another once (`moderator.search.pairs`); that may take clusters, which is measured and said.
+A server tells by itself what may be closest to one picture (`Store.likely`, `Store.within`): that needs no index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,8 @@ INDEXED = 20_000
 """From so many vectors on an index is kept; fewer are read from the store in a fraction of a second."""
 HALF = 0.5
 """Where more than this part of the codes may be near, or are asked, a closer look at each is no saving."""
+LIKELY = 4
+"""How many times the contents that are wanted are compared exactly at first, where a server narrows the search."""
 
 Narrow = Callable[[VectorBlock], Ids | None]
 """Which contents may be near some of a block; None for any."""
@@ -65,18 +68,30 @@ class Near:
         """Returns the `top` contents of `scope` closest to a query of one view or more, float32 `[n, dimension]`, as
         (cosine, content), the closest first."""
         query = VectorBlock(np.zeros(len(vectors), np.int64), [""] * len(vectors), vectors)
+        if (likely := self._store.likely(model, vectors, LIKELY * top)) is not None:
+            return self._closest_in_store(model, query, scope, top, likely)
         known = self._known(model)
         best: list[tuple[float, int]] = []
         for threshold in [-1.0] if known is None else _thresholds(query, known, top):
             narrow = None if known is None or threshold <= -1.0 else _reaching(known, threshold)
-            best = [
-                (score, content)
-                for hits in self._exactly(model, query, Asked(scope), threshold, top, narrow)
-                for score, content in zip(hits.scores.tolist(), hits.others.tolist(), strict=True)
-            ]
+            best = _ranked(self._exactly(model, query, Asked(scope), threshold, top, narrow), top)
             if len(best) >= top:
                 break
-        return sorted(best, key=lambda one: (-one[0], one[1]))[:top]
+        return best
+
+    def _closest_in_store(
+        self, model: ModelId, query: VectorBlock, scope: Scope, top: int, likely: Sequence[int]
+    ) -> list[tuple[float, int]]:
+        """Compares what looks closest exactly, and then what the store says may reach the last of the best of that."""
+        best = self._ranked_among(model, query, scope, top, likely)
+        only = self._store.within(model, query.matrix, best[-1][0]) if len(best) == top else None
+        return self._ranked_among(model, query, scope, top, only)
+
+    def _ranked_among(
+        self, model: ModelId, query: VectorBlock, scope: Scope, top: int, only: Sequence[int] | None
+    ) -> list[tuple[float, int]]:
+        narrow = None if only is None else lambda _block: np.array(only, dtype=np.int64)
+        return _ranked(self._exactly(model, query, Asked(scope), -1.0, top, narrow), top)
 
     def _exactly(
         self, model: ModelId, block: VectorBlock, asked: Asked, threshold: float, cap: int, narrow: Narrow | None
@@ -126,6 +141,16 @@ class Near:
         if self._spec.index:
             return index.mirror(self._store, model, self._note)
         return index.gathered(self._store, model)
+
+
+def _ranked(found: Iterable[exact.Hits], top: int) -> list[tuple[float, int]]:
+    """The `top` closest of what one query found, as (cosine, content)."""
+    best = [
+        (score, content)
+        for hits in found
+        for score, content in zip(hits.scores.tolist(), hits.others.tolist(), strict=True)
+    ]
+    return sorted(best, key=lambda one: (-one[0], one[1]))[:top]
 
 
 def _reaching(known: Codes, threshold: float) -> Narrow:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from moderator.models import ModelId
-from moderator.stores import address, connect, sqlite
+from moderator.stores import address, connect, functions, sqlite
 from moderator.stores.dialects import SERVERS, SQLITE
 from moderator.stores.migrations import migrate
 from moderator.stores.nearest import Nearest
@@ -56,6 +56,10 @@ class SqlStore(Pictures, Nearest, Results):
 
     def close(self) -> None:
         self._session.close()
+
+    def install_functions(self) -> list[str]:
+        """Installs the functions of sql/<dialect>/functions.sql and returns their names. Raises: StoreError."""
+        return functions.install(self._session)
 
     def status(self) -> Mapping[str, str]:
         counts = {name: f"{self._session.rows(f'SELECT COUNT(*) FROM {name}')[0][0]:,}" for name in COUNTED}

@@ -1,0 +1,50 @@
+"""`moderator db`: a store on a database server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from moderator.cli import screen
+from moderator.cli.options import PolicyOption, StoreOption, session
+from moderator.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from moderator.stores.sql import SqlStore
+
+app = typer.Typer(help="Look after a store on a database server.", no_args_is_help=True)
+
+
+@app.callback()
+def root() -> None:
+    """Look after a store on a database server."""
+
+
+@app.command()
+def codes(policy: PolicyOption = None, store: StoreOption = None) -> None:
+    """Write the search codes of vectors that lack them.
+
+    A search on MySQL goes by them. They are written with each vector, so only what another program wrote can lack them.
+    """
+    with _sql_store(policy, store) as opened:
+        written = opened.write_codes()
+    screen.console().print(f"{written:,} codes written", markup=False)
+
+
+@app.command()
+def functions(policy: PolicyOption = None, store: StoreOption = None) -> None:
+    """Install cosine_similarity and its parts for people in the engine's shell."""
+    with _sql_store(policy, store) as opened:
+        names = opened.install_functions()
+    screen.console().print(f"installed: {', '.join(names) or 'none, this engine needs none'}", markup=False)
+
+
+def _sql_store(policy: str | None, store: str | None) -> SqlStore:
+    from moderator.stores.sql import SqlStore
+
+    opened = session(policy, store).open_store()
+    if not isinstance(opened, SqlStore):
+        opened.close()
+        raise ArgumentError(f"the store {opened.url} is kept by a plugin, which looks after it itself")
+    return opened
