@@ -5,10 +5,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench bench-long clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: $(READY) ## install everything into .venv, at the versions of constraints.txt
 
@@ -28,6 +28,9 @@ check: setup ## ruff, mypy --strict, the import contracts, the generated documen
 
 bench: setup ## measure quality and speed
 	@$(BIN)/python -m benchmarks.run
+
+bench-long: setup ## measure stores up to a million vectors
+	@$(BIN)/python -m benchmarks.stores --rows 10000 100000 1000000
 
 clean: ## remove .venv, caches and builds
 	rm -rf .venv build dist .coverage .hypothesis .mypy_cache .ruff_cache .import_linter_cache

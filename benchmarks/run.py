@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks import scan, search, startup
+from benchmarks import scan, search, startup, stores
 
 
 def main() -> None:
     """Runs them all."""
-    for benchmark in (startup, search, scan):
+    for benchmark in (startup, search, scan, stores):
         benchmark.main()
 
 

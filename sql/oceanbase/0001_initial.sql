@@ -72,6 +72,18 @@ CREATE TABLE IF NOT EXISTS embeddings (
   FOREIGN KEY (model_id) REFERENCES models (id)
 ) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
+-- Vector indexes that `moderator db index` has made, each on a table vectors_<model_id> that mirrors the model's vectors up
+-- to `sequence`. It may be asked while `lineage` is the model's.
+CREATE TABLE IF NOT EXISTS vector_indexes (
+  model_id BIGINT NOT NULL PRIMARY KEY,
+  lineage  VARBINARY(16) NOT NULL,
+  sequence BIGINT NOT NULL,
+  recall   DOUBLE NOT NULL,                -- the part of the 10 closest that it found when it was made
+  queries  INT NOT NULL,                   -- measured with so many
+  made     VARCHAR(32) NOT NULL,
+  FOREIGN KEY (model_id) REFERENCES models (id) ON DELETE CASCADE
+) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
 -- What else is computed once from a content, such as the local features that geometry is verified with.
 CREATE TABLE IF NOT EXISTS features (
   id         BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,

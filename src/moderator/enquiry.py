@@ -88,12 +88,20 @@ class Neighbour:
     score: float
 
 
-def search_image(policy: Policy, store: Store, embedder: Embedder, path: str, top: int) -> Sequence[Neighbour]:
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """The closest stored pictures, the closest first, and what is to be said of the search."""
+
+    pictures: Sequence[Neighbour]
+    notes: Sequence[str] = ()
+
+
+def search_image(policy: Policy, store: Store, embedder: Embedder, path: str, top: int) -> Neighbourhood:
     """Returns the `top` stored pictures closest to the one at `path`. Raises: UnreadableImage, ModelError."""
     return _nearest(policy, store, embedder, _embed_file(policy, embedder, path)[1], top)
 
 
-def search_text(policy: Policy, store: Store, embedder: Embedder, text: str, top: int) -> Sequence[Neighbour]:
+def search_text(policy: Policy, store: Store, embedder: Embedder, text: str, top: int) -> Neighbourhood:
     """Returns the `top` stored pictures closest to a text. Raises: ModelError for a model without text."""
     return _nearest(policy, store, embedder, embedder.embed_text([text]), top)
 
@@ -116,10 +124,12 @@ def search_sql(policy: Policy, store: Store, embedder: Embedder, path: str, top:
     return "\n".join(f"-- {view}\n{statement}" for view, statement in zip(views, statements, strict=True))
 
 
-def _nearest(policy: Policy, store: Store, embedder: Embedder, vectors: Matrix, top: int) -> Sequence[Neighbour]:
-    best = Near(store, policy.search).closest(embedder.model, vectors, "images", top)
+def _nearest(policy: Policy, store: Store, embedder: Embedder, vectors: Matrix, top: int) -> Neighbourhood:
+    notes: list[str] = []
+    best = Near(store, policy.search, notes.append).closest(embedder.model, vectors, "images", top)
     images = store.images([content for _, content in best])
-    return [Neighbour(image, score) for score, content in best for image in images.get(content, ())][:top]
+    found = [Neighbour(image, score) for score, content in best for image in images.get(content, ())]
+    return Neighbourhood(found[:top], notes)
 
 
 def _embed_file(policy: Policy, embedder: Embedder, path: str) -> tuple[list[str], Matrix]:

@@ -98,7 +98,8 @@ class Limits(_Section):
 
 
 class SearchSpec(_Section):
-    """How vectors are searched. Every way finds the same, but for clusters, of which a report tells what they find."""
+    """How vectors are searched. Every way finds the same, but for clusters and `approximate`; what those find is told.
+    """
 
     pairs: Literal["auto", "exact"] = "auto"
     """How duplicates are found among 50,000 vectors and more: `auto` compares those that share a cluster where that
@@ -106,6 +107,9 @@ class SearchSpec(_Section):
     index: bool = True
     """Whether 20,000 vectors and more are also kept as codes in a local file, beside a SQLite store or in the user's
     cache folder. It is as sensitive as the store; without it every search reads every vector from the store."""
+    approximate: bool = False
+    """Whether `moderator search` may ask a vector index of the server (`moderator db index` makes it), which is faster
+    among millions and may miss some of the closest; its measured recall is told."""
 
 
 class Policy(_Section):

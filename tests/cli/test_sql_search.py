@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.engines import MYSQL, Server
+from tests.engines import MARIADB, MYSQL, Server
 from tests.engines.fixtures import mysql_url
 
 __all__ = ["mysql_url"]
@@ -80,3 +80,18 @@ def test_codes_that_are_lacking_are_written(run: Run, scanned: str, server: Serv
     assert (refused.code, "`moderator db codes`" in refused.err) == (3, True)
     assert run("db", "codes", "--store", scanned).out.strip() == "3 codes written"
     assert run("search", uploads / "first.png", "--store", scanned, "--show-sql").code == 0
+
+
+def test_an_index_is_made_and_its_recall_is_told_with_a_search(run: Run, policy_file: Path, uploads: Path) -> None:
+    policy_file.write_text(f"{policy_file.read_text()}search: {{approximate: true}}\n")
+    with MARIADB.server().database() as name:
+        store = ("--store", MARIADB.server().url(name))
+        assert run("scan", uploads, *store).code in (0, 1)
+        assert "recall@10 1.000" in run("db", "index", *store).out
+        ran = run("search", uploads / "first.png", *store, "--json")
+        assert "recall@10 1.000" in ran.err
+        assert len(json.loads(ran.out)) == 3
+
+
+def test_an_engine_without_an_index_says_so(run: Run, scanned: str) -> None:
+    assert "no index" in run("db", "index", "--store", scanned).out

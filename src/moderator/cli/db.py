@@ -33,6 +33,22 @@ def codes(policy: PolicyOption = None, store: StoreOption = None) -> None:
 
 
 @app.command()
+def index(policy: PolicyOption = None, store: StoreOption = None) -> None:
+    """Make the server's vector index of every model anew, and measure what it finds.
+
+    `moderator search` asks it where the policy says `search: {approximate: true}`. Pictures that are added later are
+    compared exactly beside it; after a removal it is not asked until it is made again.
+    """
+    with _sql_store(policy, store) as opened:
+        recalls = opened.build_indexes()
+    out = screen.console()
+    for model, words in recalls.items():
+        out.print(f"{model}: {words}", markup=False)
+    if not recalls:
+        out.print("no index: the engine has none, or the store no vectors")
+
+
+@app.command()
 def functions(policy: PolicyOption = None, store: StoreOption = None) -> None:
     """Install cosine_similarity and its parts for people in the engine's shell."""
     with _sql_store(policy, store) as opened:

@@ -45,18 +45,20 @@ def search(
             found = enquiry.search_image(chosen.policy, opened, model, image, top)
         else:
             found = enquiry.search_text(chosen.policy, opened, model, text or "", top)
-        if not found:
+        if not found.pictures:
             raise ArgumentError(
                 f"the store {opened.url} holds no picture embedded by `{name}`",
                 hint="scan some pictures with this policy first",
             )
+    for note in found.notes:
+        screen.errors().print(f"note: {note}", markup=False)
     if as_json:
         import json
 
-        rows = [{"path": one.image.path, "score": round(one.score, 6), "signal": name} for one in found]
+        rows = [{"path": one.image.path, "score": round(one.score, 6), "signal": name} for one in found.pictures]
         output.show(json.dumps(rows, indent=2) + "\n")
         return
-    _show(found, name)
+    _show(found.pictures, name)
 
 
 def _show(found: Sequence[Neighbour], name: str) -> None:

@@ -123,6 +123,26 @@ class Generation:
     sequence: int
 
 
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What an index answers that may miss some.
+
+    Attributes:
+        contents: contents of any scope.
+        recall: the part of the 10 closest that it found when it was made, measured with `queries` stored vectors.
+        made: when, in UTC.
+    """
+
+    contents: Sequence[int]
+    recall: float
+    queries: int
+    made: str
+
+    @property
+    def words(self) -> str:
+        return f"recall@10 {self.recall:.3f}, measured with {self.queries} of the stored pictures on {self.made[:10]}"
+
+
 Role = Literal["picture", "reference"]
 """Why a path was read: to be judged, or as a file of a reference set."""
 
@@ -194,6 +214,11 @@ class Store(ABC):
     def likely(self, model: ModelId, queries: Matrix, count: int) -> Sequence[int] | None:  # noqa: ARG002
         """Contents of any scope that look closest to `queries` `[n, dimension]`, some `count` for each row; None where
         the store cannot tell without reading every vector."""
+        return None
+
+    def guess(self, model: ModelId, queries: Matrix, count: int) -> Guess | None:  # noqa: ARG002
+        """Asks an index that may miss some for contents closest to `queries`; None where the store has none for
+        `model`, or none that fits its vectors as they are now."""
         return None
 
     def within(self, model: ModelId, queries: Matrix, threshold: float) -> Sequence[int] | None:  # noqa: ARG002

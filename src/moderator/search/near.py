@@ -68,6 +68,9 @@ class Near:
         """Returns the `top` contents of `scope` closest to a query of one view or more, float32 `[n, dimension]`, as
         (cosine, content), the closest first."""
         query = VectorBlock(np.zeros(len(vectors), np.int64), [""] * len(vectors), vectors)
+        if self._spec.approximate and (guess := self._store.guess(model, vectors, LIKELY * top)) is not None:
+            self._note(f"some of the closest may be missing: a vector index was asked ({guess.words})")
+            return self._ranked_among(model, query, scope, top, guess.contents)
         if (likely := self._store.likely(model, vectors, LIKELY * top)) is not None:
             return self._closest_in_store(model, query, scope, top, likely)
         known = self._known(model)

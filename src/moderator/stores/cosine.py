@@ -58,7 +58,11 @@ class Native(Plan):
         return self._of("embedding", query)
 
     def _of(self, column: str, query: Vector) -> str:
-        return self.dialect.cosine.format(column=column, hex=query.astype(STORED).tobytes().hex(), text=text(query))
+        return self.dialect.cosine.format(column=column, **_forms(query))
+
+    def by_index(self, query: Vector, count: int) -> str:
+        """Returns the end of a SELECT that asks a vector index for the `count` closest, and may miss some."""
+        return self.dialect.index_order.format(count=count, **_forms(query))
 
     def within(self, query: Vector, threshold: float) -> str:
         rounding = 4 * len(query) * 2.0**-24  # of float32 sums, in whatever order
@@ -95,6 +99,10 @@ class Planes(Plan):
             may_reach=_may_reach("k.approximate", asked, f"ACOS(GREATEST(-1e0, LEAST(1e0, least.similarity - {TIE})))"),
             shown=_SHOWN.format(model=model, top=top),
         )
+
+
+def _forms(query: Vector) -> dict[str, str]:
+    return {"hex": query.astype(STORED).tobytes().hex(), "text": text(query)}
 
 
 def _approximate(asked: Question) -> str:

@@ -35,6 +35,9 @@ class Dialect:
         cosine: the cosine similarity of `{column}` and a vector, given as the `{hex}` of its float32 bytes or as
             `{text}`; empty where the engine has none.
         planes: whether bit planes are kept beside the vectors.
+        index: a vector index on the column `embedding`, inside CREATE TABLE; empty where the engine has none.
+        index_order: ends a SELECT that asks it for the `{count}` closest, the vector given as in `cosine`.
+        index_effort: sets for a connection how hard it looks.
     """
 
     name: str
@@ -53,6 +56,9 @@ class Dialect:
     tables: str = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
     cosine: str = ""
     planes: bool = False
+    index: str = ""
+    index_order: str = ""
+    index_effort: str = ""
 
     def sql(self, statement: str) -> str:
         """Returns a statement as this engine's driver takes it."""
@@ -95,6 +101,9 @@ MARIADB = Dialect(
     least=(11, 7, 1),
     why="vector functions",
     cosine="1 - VEC_DISTANCE_COSINE({column}, X'{hex}')",
+    index="VECTOR INDEX (embedding) M=16 DISTANCE=cosine",
+    index_order="ORDER BY VEC_DISTANCE_COSINE(embedding, X'{hex}') LIMIT {count}",
+    index_effort="SET SESSION mhnsw_ef_search = 200",
 )
 OCEANBASE = Dialect(
     name="oceanbase",
@@ -103,6 +112,9 @@ OCEANBASE = Dialect(
     least=(4, 3, 3),
     why="vector functions",
     cosine="1 - cosine_distance({column}, X'{hex}')",  # its own cosine_similarity() is (1 + cosine) / 2
+    index="VECTOR INDEX by_cosine (embedding) WITH (distance=cosine, type=hnsw, lib=vsag)",
+    index_order="ORDER BY cosine_distance(embedding, X'{hex}') APPROXIMATE LIMIT {count}",
+    index_effort="SET SESSION ob_hnsw_ef_search = 200",
 )
 TIDB = Dialect(
     name="tidb",
@@ -113,7 +125,9 @@ TIDB = Dialect(
     vector="VEC_AS_TEXT({column})",
     vector_mark="VEC_FROM_TEXT(?)",
     text_vectors=True,
-    cosine="1 - VEC_COSINE_DISTANCE({column}, '{text}')",  # from its documentation
+    cosine="1 - VEC_COSINE_DISTANCE({column}, '{text}')",  # from its documentation, as the index is
+    index="VECTOR INDEX by_cosine ((VEC_COSINE_DISTANCE(embedding)))",
+    index_order="ORDER BY VEC_COSINE_DISTANCE(embedding, '{text}') LIMIT {count}",
 )
 SERVERS = (MYSQL, MARIADB, OCEANBASE, TIDB)
 """Engines that are reached by PyMySQL."""

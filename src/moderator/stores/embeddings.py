@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,7 +14,7 @@ from moderator.models import ModelId
 from moderator.stores import codes, tables
 from moderator.stores.dialects import Dialect
 from moderator.stores.session import Cursor, Row
-from moderator.stores.tables import SCOPES, Tables, model_key, new_lineage
+from moderator.stores.tables import SCOPES, Tables, model_key, new_lineage, packed
 from moderator.vectors import pack, unpack_rows
 
 
@@ -60,8 +59,8 @@ class Embeddings(Tables):
 
     def _block(self, rows: Sequence[Row], model: ModelId) -> VectorBlock:
         ids, views, stored = zip(*rows, strict=True)
-        packed = [_packed(one) for one in stored]
-        return VectorBlock(np.array(ids, dtype=np.int64), views, unpack_rows(packed, model.dimension))
+        matrix = unpack_rows([packed(one) for one in stored], model.dimension)
+        return VectorBlock(np.array(ids, dtype=np.int64), views, matrix)
 
     def _number(self, model: ModelId) -> int | None:
         if model not in self._models:
@@ -93,7 +92,7 @@ class Embeddings(Tables):
         sql = f"SELECT content_id, view, {self._column('embedding')} {of_contents}"
         stored: dict[int, dict[str, bytes]] = {}
         for content, view, vector in cursor.each(sql, list(made), number):
-            stored.setdefault(content, {})[view] = _packed(vector)
+            stored.setdefault(content, {})[view] = packed(vector)
         # What is there already stays, so that a batch that is written again leaves the generation as it is.
         new = {
             content: views
@@ -145,11 +144,6 @@ class Embeddings(Tables):
         sql = self._session.dialect.upsert("features", columns[:2], columns, columns[2:])
         rows = [(content, extractor, one) for content, one in sorted(made.items())]
         self._session.transact(lambda cursor: cursor.many(sql, rows))
-
-
-def _packed(stored: bytes | str) -> bytes:
-    """A vector as packed bytes, from how it was read."""
-    return stored if isinstance(stored, bytes) else pack(np.array(json.loads(stored), dtype=np.float32))
 
 
 def _stored(dialect: Dialect, row: npt.NDArray[np.float32]) -> bytes | str:

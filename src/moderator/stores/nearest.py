@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
+from moderator.contracts import Guess
 from moderator.errors import StoreError
 from moderator.models import ModelId
-from moderator.stores import codes
+from moderator.stores import codes, indexes
 from moderator.stores.cosine import Native, Plan, Planes, Vector
 from moderator.stores.embeddings import Embeddings
 from moderator.vectors import Matrix
@@ -19,6 +20,23 @@ class Nearest(Embeddings):
     def likely(self, model: ModelId, queries: Matrix, count: int) -> Sequence[int] | None:
         ending = "ORDER BY {} DESC LIMIT {}"
         return self._contents(model, queries, lambda plan, query: ending.format(plan.similarity(query), count))
+
+    def guess(self, model: ModelId, queries: Matrix, count: int) -> Guess | None:
+        number = self._number(model)
+        index = indexes.find(self._session, number) if number is not None and self._session.dialect.index else None
+        if number is None or index is None:
+            return None
+        found = {one for query in queries for one in indexes.ask(self._session, number, index, query, count)}
+        return Guess(sorted(found), index.recall, index.queries, index.made)
+
+    def build_indexes(self) -> Mapping[str, str]:
+        """Makes the vector index of every model anew, where the engine has such, and returns their recall in words by
+        model. Raises: StoreError."""
+        if not self._session.dialect.index:
+            return {}
+        models = self._session.rows("SELECT id, name, dimension FROM models ORDER BY id")
+        made = {name: indexes.build(self._session, number, dimension) for number, name, dimension in models}
+        return {name: Guess((), one.recall, one.queries, one.made).words for name, one in made.items() if one}
 
     def within(self, model: ModelId, queries: Matrix, threshold: float) -> Sequence[int] | None:
         return self._contents(model, queries, lambda plan, query: f"AND {plan.within(query, threshold)}")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import numpy as np
+
 from moderator.contracts import Scope, Store
 from moderator.models import ModelId
 from moderator.stores.session import Cursor, Row, Session, chunks, marks
+from moderator.vectors import pack
 
 T = TypeVar("T")
 BLOCK = 8192
@@ -84,6 +88,9 @@ class Tables(Store):
         models = cursor.each("SELECT DISTINCT model_id FROM embeddings WHERE content_id IN ({})", unused)
         for (model,) in sorted(set(models)):
             new_lineage(cursor, model)
+        if cursor.dialect.index:
+            for (model,) in cursor.rows("SELECT model_id FROM vector_indexes"):
+                cursor.run_each(f"DELETE FROM {index_table(model)} WHERE content_id IN ({{}})", unused)
         return cursor.run_each("DELETE FROM contents WHERE id IN ({})", unused)
 
 
@@ -95,6 +102,11 @@ def new_lineage(cursor: Cursor, model: int) -> None:
 def model_key(model: ModelId) -> bytes:
     """The SHA-256 of a model id: it is found by this, and not by five columns."""
     return hashlib.sha256(str(model).encode()).digest()
+
+
+def index_table(model: int) -> str:
+    """The table that mirrors a model's vectors under a vector index (`stores.indexes`)."""
+    return f"vectors_{model:d}"
 
 
 def key_of(path: str) -> bytes:
@@ -110,3 +122,8 @@ def text_of(path: str) -> str:
 def now() -> str:
     """The time in UTC, as it is stored."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def packed(stored: bytes | str) -> bytes:
+    """A vector as packed bytes, from how it was read."""
+    return stored if isinstance(stored, bytes) else pack(np.array(json.loads(stored), dtype=np.float32))

@@ -1,0 +1,266 @@
+"""Stores and their search plans: writing, one query, recall. `python -m benchmarks.stores --rows 10000 100000`
+
+Each engine is a real server of its own (tests/engines starts them). The vectors are synthetic: clusters around a common
+mean with CLIP's one huge dimension, so that two of one cluster have a cosine near .75 and two others near .5; a query
+is a stored vector with noise, at cosine .95. What a query takes is the whole of it, from a vector to ten stored
+contents with exact scores. recall@10 is against numpy in float64.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from tests.engines import MARIADB, MYSQL, OCEANBASE, OwnServer
+
+from benchmarks.table import RESULTS, machine
+from moderator.contracts import Entry, Fingerprint, Found, Store, Vectors
+from moderator.models import ModelId
+from moderator.policy import SearchSpec
+from moderator.search import exact
+from moderator.search.near import Near
+from moderator.stores.sql import SqlStore
+from moderator.vectors import Ids, Matrix, normalise, pack
+
+DIMENSION, TOP, BATCH = 512, 10, 1_000
+QUERIES = 20
+SLOW_ROWS = 300
+"""Rows that a stored function is timed on; a whole query is that times the rows."""
+ROOM = ("--innodb-buffer-pool-size=3G", "--max-allowed-packet=64M")
+MODEL = ModelId("synthetic", "1", "fp32", "none", DIMENSION)
+USUAL = """
+CREATE FUNCTION usual_{what}(a JSON, b JSON) RETURNS DOUBLE DETERMINISTIC NO SQL
+BEGIN
+  DECLARE i INT DEFAULT 0; DECLARE n INT DEFAULT JSON_LENGTH(a); DECLARE s DOUBLE DEFAULT 0;
+  WHILE i < n DO
+    SET s = s + JSON_EXTRACT(a, CONCAT('$[', i, ']')) * JSON_EXTRACT(b, CONCAT('$[', i, ']')); SET i = i + 1;
+  END WHILE;
+  RETURN s;
+END
+"""
+"""The function that is usually shown for this; a cosine calls it three times."""
+INDEXES = {
+    "mariadb": "VECTOR INDEX (embedding) M=16 DISTANCE=cosine",
+    "oceanbase": "VECTOR INDEX by_cosine (embedding) WITH (distance=cosine, type=hnsw, lib=vsag)",
+}
+ASKED = {
+    "mariadb": "SELECT id FROM indexed ORDER BY VEC_DISTANCE_COSINE(embedding, X'{hex}') LIMIT 10",
+    "oceanbase": "SELECT id FROM indexed ORDER BY cosine_distance(embedding, X'{hex}') APPROXIMATE LIMIT 10",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One plan on one engine: times are medians; `scaled` tells that a query was not run whole."""
+
+    rows: int
+    engine: str
+    plan: str
+    inserts: float | None
+    query: float
+    recall: float | None
+    scaled: bool = False
+
+
+def synthetic(rows: int) -> tuple[Matrix, Matrix, np.ndarray]:
+    """Returns stored vectors, queries, and for each query the places of its `TOP` closest, in float64."""
+    random = np.random.default_rng(17)
+    mean = random.standard_normal(DIMENSION) * 0.5
+    mean[92] = -9.0
+    mean /= np.linalg.norm(mean)
+    centres = random.standard_normal((max(10, rows // 100), DIMENSION)) / np.sqrt(DIMENSION)
+    stored = np.empty((rows, DIMENSION), dtype=np.float32)
+    for start in range(0, rows, 10_000):
+        some = stored[start : start + 10_000]
+        own = random.standard_normal(some.shape) / np.sqrt(DIMENSION)
+        some[:] = normalise(0.7 * mean + 0.5 * centres[random.integers(len(centres), size=len(some))] + 0.5 * own)
+    picked = stored[random.choice(rows, QUERIES, replace=False)]
+    queries = normalise(picked + random.standard_normal(picked.shape) * 0.3 / np.sqrt(DIMENSION))
+    scores = np.concatenate(
+        [stored[at : at + 10_000].astype(np.float64) @ queries.T.astype(np.float64) for at in range(0, rows, 10_000)]
+    )
+    return stored, queries, np.argsort(-scores, axis=0, kind="stable")[:TOP].T
+
+
+def fill(store: Store, stored: Matrix) -> tuple[float, Ids]:
+    """Writes all vectors as pictures and returns vectors a second, and the content of each."""
+    contents: list[int] = []
+    started = time.perf_counter()
+    for start in range(0, len(stored), BATCH):
+        contents += store.write([_entry(place, stored[place]) for place in _places(start, stored)], "1", "picture")
+    return len(stored) / (time.perf_counter() - started), np.array(contents)
+
+
+def _places(start: int, stored: Matrix) -> range:
+    return range(start, min(start + BATCH, len(stored)))
+
+
+def _entry(place: int, vector: np.ndarray) -> Entry:
+    name = f"/shop/{place:08}.jpg"
+    fingerprint = Fingerprint(place.to_bytes(32), 1, "JPEG", 1, 1, 1, pixels=place.to_bytes(32))
+    return Entry(Found(name, name, 1, 1, {}), fingerprint, (Vectors(MODEL, ("whole",), vector[None]),))
+
+
+def asked(ask: Callable[[np.ndarray], Sequence[int]], queries: Matrix, right: np.ndarray) -> tuple[float, float]:
+    """Returns the median seconds of a query and its recall, after one to warm up."""
+    ask(queries[0])
+    seconds, hits = [], 0
+    for query, wanted in zip(queries, right, strict=True):
+        started = time.perf_counter()
+        found = ask(query)
+        seconds.append(time.perf_counter() - started)
+        hits += len(set(found) & set(wanted.tolist()))
+    return float(np.median(seconds)), hits / right.size
+
+
+def searched(store: Store, contents: Ids, spec: SearchSpec) -> Callable[[np.ndarray], Sequence[int]]:
+    """Asks as `moderator search` does; what it returns are places."""
+    near, place = Near(store, spec), {content: place for place, content in enumerate(contents.tolist())}
+    return lambda query: [place[content] for _, content in near.closest(MODEL, query[None], "images", TOP)]
+
+
+def of_store(engine: str, plan: str, store: Store, stored: Matrix, queries: Matrix, right: np.ndarray) -> Measured:
+    """Measures writing and `moderator search` on one store."""
+    inserts, contents = fill(store, stored)
+    query, recall = asked(searched(store, contents, SearchSpec(index=False)), queries, right)
+    return Measured(len(stored), engine, plan, inserts, query, recall)
+
+
+def of_functions(server: OwnServer, database: str, store: SqlStore, rows: int, query: np.ndarray) -> Iterator[Measured]:
+    """Measures stored functions on a few rows."""
+    server.execute(USUAL.format(what="dot"), database=database)
+    store.install_functions()
+    numbers = json.dumps(query.tolist())
+    usual = f"usual_dot(v, '{numbers}') / SQRT(usual_dot(v, v) * usual_dot('{numbers}', '{numbers}'))"
+    from_json = f"(SELECT CAST(VECTOR_TO_STRING(embedding) AS JSON) AS v FROM embeddings LIMIT {SLOW_ROWS}) AS some"
+    from_bytes = f"(SELECT embedding AS v FROM embeddings LIMIT {SLOW_ROWS}) AS some"
+    plans = (
+        ("usual stored function: loops over JSON", f"SELECT {usual} AS s FROM {from_json} ORDER BY s DESC LIMIT 10"),
+        (
+            "cosine_similarity of functions.sql",
+            f"SELECT cosine_similarity(v, _binary X'{pack(query).hex()}') AS s FROM {from_bytes} ORDER BY s LIMIT 10",
+        ),
+    )
+    for plan, sql in plans:
+        started = time.perf_counter()
+        server.execute(sql, database=database)
+        seconds = (time.perf_counter() - started) * rows / SLOW_ROWS
+        yield Measured(rows, "mysql", plan, None, seconds, None, scaled=True)
+
+
+def of_index(server: OwnServer, database: str, stored: Matrix, queries: Matrix, right: np.ndarray) -> Measured:
+    """Measures an engine's own vector index, as its defaults and M=16 are."""
+    name = server.engine.name
+    connection = server.connect(database, read_timeout=600)
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE indexed (id INT PRIMARY KEY, embedding VECTOR(512) NOT NULL, {INDEXES[name]})")
+        started = time.perf_counter()
+        for start in range(0, len(stored), BATCH):
+            rows = [(place, pack(stored[place])) for place in _places(start, stored)]
+            cursor.executemany("INSERT INTO indexed VALUES (%s, _binary %s)", rows)
+        inserts = len(stored) / (time.perf_counter() - started)
+
+        def ask(query: np.ndarray) -> Sequence[int]:
+            cursor.execute(ASKED[name].format(hex=pack(query).hex()))
+            return [row[0] for row in cursor.fetchall()]
+
+        query, recall = asked(ask, queries, right)
+    connection.close()
+    return Measured(len(stored), name, "native index, approximate", inserts, query, recall)
+
+
+def of_batch(store: Store, engine: str, rows: int, queries: Matrix) -> Iterator[Measured]:
+    """Measures many queries at once: the vectors are streamed from the store, and a bare matrix product beside it."""
+    many = np.tile(queries, (1024 // len(queries) + 1, 1))[:1024]
+    whole = np.concatenate([block.matrix for block in store.vectors(MODEL, "images")])
+    for plan, run in (
+        ("1,024 queries in process, vectors streamed", lambda: _streamed(store, many)),
+        ("1,024 queries: a bare matrix product", lambda: np.count_nonzero(many @ whole.T >= 0.9)),
+    ):
+        started = time.perf_counter()
+        run()
+        yield Measured(rows, engine, plan, None, (time.perf_counter() - started) / len(many), None)
+
+
+def _streamed(store: Store, many: Matrix) -> int:
+    from moderator.contracts import VectorBlock
+
+    block = VectorBlock(np.arange(len(many)), [""] * len(many), many)
+    return sum(len(hits.contents) for hits in exact.above([block], lambda: store.vectors(MODEL, "images"), 0.9, 1000))
+
+
+def measure(rows: int, engines: Sequence[str]) -> Iterator[Measured]:
+    """Measures every plan at one size."""
+    stored, queries, right = synthetic(rows)
+    for engine in (MYSQL, MARIADB, OCEANBASE):
+        if engine.name not in engines:
+            continue
+        options = ROOM if engine is not OCEANBASE else ()
+        with engine.private(*options) as server, server.database() as database:
+            with SqlStore.open(server.url(database)) as store:
+                plan = "bit planes, rescored" if engine is MYSQL else "native exact, rescored"
+                measured = of_store(engine.name, plan, store, stored, queries, right)
+                if engine is MYSQL:
+                    yield from of_functions(server, database, store, rows, queries[0])
+                yield measured
+                if engine is MYSQL:
+                    yield from of_batch(store, engine.name, rows, queries)
+            if engine is not MYSQL:
+                yield of_index(server, database, stored, queries, right)
+    if "sqlite" in engines:
+        with tempfile.TemporaryDirectory() as folder, SqlStore.open(f"sqlite:///{folder}/store.db") as store:
+            yield of_store("sqlite", "every vector streamed", store, stored, queries, right)
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Prints a table for each size and writes benchmarks/results/stores.json."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, nargs="+", default=[2_000])
+    parser.add_argument("--engines", nargs="+", default=["mysql", "mariadb", "oceanbase", "sqlite"])
+    chosen = parser.parse_args(arguments)
+    measured: list[Measured] = []
+    for rows in chosen.rows:
+        some = list(measure(rows, chosen.engines))
+        show(rows, some)
+        measured += some
+        document = {
+            "title": "stores",
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": machine(),
+            "rows": [asdict(one) for one in measured],
+        }
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / "stores.json").write_text(json.dumps(document, indent=2) + "\n")
+
+
+def show(rows: int, measured: Sequence[Measured]) -> None:
+    """Prints one size."""
+    table = Table(title=f"stores, {rows:,} vectors of {DIMENSION}", box=box.SIMPLE_HEAD, title_justify="left")
+    for heading in ("engine", "plan", "inserts a second", "ms a query", "µs a row", "recall@10", "against the first"):
+        table.add_column(heading, justify="left" if heading in ("engine", "plan") else "right")
+    for one in measured:
+        table.add_row(
+            one.engine,
+            one.plan,
+            "-" if one.inserts is None else f"{one.inserts:,.0f}",
+            f"{'~ ' if one.scaled else ''}{one.query * 1e3:,.2f}",
+            f"{one.query / rows * 1e6:,.2f}",
+            "-" if one.recall is None else f"{one.recall:.3f}",
+            f"{measured[0].query / one.query:,.0f} x",
+        )
+    Console(width=130).print(table)
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1:])
