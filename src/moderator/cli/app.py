@@ -31,6 +31,7 @@ from moderator.cli import (
     search,
     version,
 )
+from moderator.cli.password import ask
 from moderator.cli.screen import complain
 from moderator.errors import ModeratorError, UnreadableImage
 
@@ -52,6 +53,7 @@ app.command("demo")(demo.demo)
 app.command("init")(init.init)
 app.add_typer(policy.app, name="policy")
 app.add_typer(references.app, name="references")
+app.add_typer(db.app, name="db")
 app.command("search")(search.search)
 app.command("compare")(compare.compare)
 app.add_typer(export.app, name="export")
@@ -86,22 +88,22 @@ def run(arguments: Sequence[str]) -> int:
     from typer.exceptions import Abort, TyperException
     from typer.main import get_command
 
+    from moderator.registry import describe
+
     try:
         _add_plugin_commands()
         result = get_command(app).main(list(arguments), prog_name="moderator", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except ModeratorError as error:
+        if ask(error):
+            return run(arguments)  # nothing was done yet: the store comes first
         complain(str(error), error.hint)
         code = error.exit_code
     except UnreadableImage as error:
         complain(f"{error.reason} ({error.code})")
         code = UNJUDGED
     except TyperException as error:
-        message = error.format_message()
-        if message.startswith("Usage:"):  # a group without a command: its help is what was asked for
-            output.show(f"{message}\n")
-        else:
-            complain(message, "`moderator --help` lists the commands, `moderator COMMAND --help` shows one")
+        _say_usage(error.format_message())
         code = 2
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED
@@ -110,15 +112,18 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if os.environ.get("MODERATOR_TRACEBACK"):
             raise
-        first = str(error).splitlines()[0] if str(error) else "no message"
-        complain(
-            f"a bug in moderator: {type(error).__name__}: {first}",
-            "please report it with what MODERATOR_TRACEBACK=1 shows",
-        )
+        complain(f"a bug in moderator: {describe(error)}", "please report it with what MODERATOR_TRACEBACK=1 shows")
         code = BUG
     if code == INTERRUPTED:  # which typer may have caught itself
         complain("interrupted: what was finished is kept, and the same command goes on from there")
     return code
+
+
+def _say_usage(message: str) -> None:
+    if message.startswith("Usage:"):  # a group without a command: its help is what was asked for
+        output.show(f"{message}\n")
+    else:
+        complain(message, "`moderator --help` lists the commands, `moderator COMMAND --help` shows one")
 
 
 def _add_plugin_commands() -> None:

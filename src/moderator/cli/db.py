@@ -1,24 +1,75 @@
-"""`moderator db`: a store on a database server."""
+"""`moderator db`: makes, migrates, checks and empties the database of a store."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from moderator.cli import screen
 from moderator.cli.options import PolicyOption, StoreOption, session
-from moderator.errors import ArgumentError
+from moderator.errors import ArgumentError, StoreError
 
 if TYPE_CHECKING:
     from moderator.stores.sql import SqlStore
 
-app = typer.Typer(help="Look after a store on a database server.", no_args_is_help=True)
+app = typer.Typer(help="Make, migrate, check and empty the database of a store.", no_args_is_help=True)
+PATIENT = 3600.0
+"""Seconds that a server may take to write a whole table anew."""
 
 
-@app.callback()
-def root() -> None:
-    """Look after a store on a database server."""
+@app.command()
+def init(policy: PolicyOption = None, store: StoreOption = None) -> None:
+    """Make the database and its tables; nothing is lost where they are there.
+
+    On a server this wants a user who may CREATE. The user of later scans needs less: sql/mysql/grants.sql.
+    """
+    from moderator.stores.sql import SqlStore
+
+    SqlStore.create(_url(policy, store))
+    status(policy, store)
+
+
+@app.command()
+def upgrade(policy: PolicyOption = None, store: StoreOption = None) -> None:
+    """Bring the tables to the newest schema."""
+    from moderator.stores.migrations import migrate
+    from moderator.stores.sql import SqlStore
+
+    with SqlStore.unmigrated(_url(policy, store), PATIENT) as opened:
+        number = migrate(opened.session)
+    screen.console().print(f"{opened.url}: schema {number}", markup=False)
+
+
+@app.command()
+def status(policy: PolicyOption = None, store: StoreOption = None) -> None:
+    """Show engine, schema and counts, and change nothing."""
+    out = screen.console()
+    with _opened(policy, store) as opened:
+        facts = {"store": opened.url, **opened.status()}
+    for name, value in facts.items():
+        out.print(f"{name:18} {value}", markup=False)
+
+
+@app.command()
+def check(policy: PolicyOption = None, store: StoreOption = None) -> None:
+    """Read the whole store and say what is damaged, left over, or set up unsafely.
+
+    The exit code is 3 when something is damaged.
+    """
+    from rich.text import Text
+
+    from moderator.stores import upkeep
+
+    out, wrong = screen.console(), False
+    styles = {"ok": "green", "note": "yellow", "wrong": "bold red"}
+    with _opened(policy, store) as opened:
+        for one in upkeep.check(opened):
+            wrong |= one.state == "wrong"
+            out.print(Text.assemble((f"{one.state:6}", styles[one.state]), (f"{one.name}: ", "bold"), one.message))
+    raise typer.Exit(3 if wrong else 0)
 
 
 @app.command()
@@ -27,7 +78,7 @@ def codes(policy: PolicyOption = None, store: StoreOption = None) -> None:
 
     A search on MySQL goes by them. They are written with each vector, so only what another program wrote can lack them.
     """
-    with _sql_store(policy, store) as opened:
+    with _opened(policy, store) as opened:
         written = opened.write_codes()
     screen.console().print(f"{written:,} codes written", markup=False)
 
@@ -51,16 +102,67 @@ def index(policy: PolicyOption = None, store: StoreOption = None) -> None:
 @app.command()
 def functions(policy: PolicyOption = None, store: StoreOption = None) -> None:
     """Install cosine_similarity and its parts for people in the engine's shell."""
-    with _sql_store(policy, store) as opened:
+    with _opened(policy, store) as opened:
         names = opened.install_functions()
     screen.console().print(f"installed: {', '.join(names) or 'none, this engine needs none'}", markup=False)
 
 
-def _sql_store(policy: str | None, store: str | None) -> SqlStore:
+@app.command()
+def purge(
+    set_name: Annotated[
+        str | None, typer.Option("--set", metavar="SET", help="Remove this reference set as well.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Remove all pictures, references, decisions and reports.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    policy: PolicyOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Remove what nothing refers to, and take its bytes off the disk as far as the engine can."""
+    from moderator.stores import upkeep
+
+    out = screen.console()
+    with _opened(policy, store) as opened:
+        asked = f"the reference set {set_name}" if set_name else "everything" if everything else ""
+        if asked and not yes:
+            _confirm(f"Remove {asked} from {opened.url}?")
+        if set_name is not None:
+            out.print(f"{set_name}: {opened.remove_references(set_name, []):,} removed", markup=False)
+        removed = upkeep.purge_everything(opened) if everything else upkeep.purge_unused(opened)
+        out.print(f"{removed:,} content(s) removed with their vectors, hashes and features")
+        if left := upkeep.erase(opened):
+            out.print(f"note: {left}", markup=False)
+
+
+def _confirm(question: str) -> None:
+    import sys
+
+    if not sys.stdin.isatty():
+        raise ArgumentError("this cannot be undone, and there is no terminal to ask", hint="--yes does it unasked")
+    typer.confirm(question, abort=True, err=True)
+
+
+def _url(policy: str | None, store: str | None) -> str:
+    """The URL of a store that is ours to keep."""
     from moderator.stores.sql import SqlStore
 
-    opened = session(policy, store).open_store()
-    if not isinstance(opened, SqlStore):
-        opened.close()
-        raise ArgumentError(f"the store {opened.url} is kept by a plugin, which looks after it itself")
-    return opened
+    chosen = session(policy, store)
+    url = chosen.policy.store or ""
+    if chosen.registry.stores.get(url.partition(":")[0]) is not SqlStore:
+        raise ArgumentError("`moderator db` keeps SQL stores only", hint=f"known: {', '.join(SqlStore.schemes)}")
+    return url
+
+
+@contextmanager
+def _opened(policy: str | None, store: str | None) -> Iterator[SqlStore]:
+    """The store as it is, if it has the newest schema. Raises: StoreError."""
+    from moderator.stores.migrations import migrations, missing
+    from moderator.stores.sql import SqlStore
+
+    with SqlStore.unmigrated(_url(policy, store), PATIENT) as opened:
+        if lacking := missing(opened.session, migrations(opened.session.dialect.name)):
+            raise StoreError(
+                f"{opened.url} lacks {len(lacking)} migration(s)", hint="`moderator db upgrade` makes up for it"
+            )
+        yield opened

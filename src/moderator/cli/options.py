@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moderator.cli.password import warn_of_secret
 from moderator.errors import ArgumentError, PolicyError
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def session(policy: str | None, store: str | None = None) -> Session:
         raise
     if store is not None:
         loaded = loaded.model_copy(update={"store": store})
+    warn_of_secret(loaded.store or "")
     return Session(registry, loaded, name)
 
 

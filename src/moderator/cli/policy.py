@@ -16,12 +16,14 @@ app = typer.Typer(help="Check a policy, or print the format's JSON Schema.", no_
 @app.command()
 def check(file: Annotated[Path, typer.Argument(help="The policy file.")]) -> None:
     """Check a policy and name every problem by line."""
+    from moderator.stores.address import redacted
+
     chosen = session(str(file))
     rules = ", ".join(f"{rule.id} ({rule.detector}, {rule.verdict.value})" for rule in chosen.policy.rules)
     out = screen.console()
     out.print(f"{file} is fine.", markup=False)
     out.print(f"  rules: {rules}", markup=False)
-    out.print(f"  store: {chosen.policy.store}", markup=False)
+    out.print(f"  store: {redacted(chosen.policy.store or '')}", markup=False)
 
 
 @app.command()

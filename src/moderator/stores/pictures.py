@@ -14,6 +14,8 @@ from moderator.stores.session import Cursor
 from moderator.stores.tables import FINGERPRINT, SCOPES, key_of, text_of
 from moderator.vectors import Ids
 
+_IDS = "SELECT id FROM contents WHERE state = 'judged'"
+
 
 class Pictures(Embeddings):
     """Contents, images, and the batches that bring them in."""
@@ -90,13 +92,13 @@ class Pictures(Embeddings):
 
     def members(self, scope: Scope) -> Ids:
         sql = f"SELECT c.id FROM contents c WHERE c.state = 'judged' AND {SCOPES[scope]}"
-        blocks = [np.array([row[0] for row in rows], dtype=np.int64) for rows in self._blocks(sql, "c.id", (), None)]
+        blocks = [np.array([row[0] for row in rows], dtype=np.int64) for rows in self._blocks(sql, "c.id", (), _IDS)]
         return np.concatenate([np.empty(0, dtype=np.int64), *blocks])
 
     def hashes(self, scope: Scope, only: Sequence[int] | None = None) -> Iterator[HashBlock]:
         columns = ", ".join(f"c.{name}" for name in FINGERPRINT)
         sql = f"SELECT c.id, {columns} FROM contents c WHERE c.state = 'judged' AND {SCOPES[scope]}"
-        for rows in self._blocks(sql, "c.id", (), only):
+        for rows in self._blocks(sql, "c.id", (), _IDS, only):
             ids = np.array([row[0] for row in rows], dtype=np.int64)
             yield HashBlock(ids, [Fingerprint(*row[1:]) for row in rows])
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from moderator.models import Decision, ModelId, Reference, Report, Verdict
 from moderator.stores.session import Cursor, marks
-from moderator.stores.tables import Tables, model_key, now
+from moderator.stores.tables import Tables, model_key, now, remove_contents
 
 _DECISION = ("sha256", "match_sha256", "verdict", "reason", "owner", "expires")
 
@@ -75,7 +75,7 @@ class Results(Tables):
         elsewhere = {row[0] for row in cursor.each(sql, contents)}
         alone = sorted(set(contents) - elsewhere)
         cursor.run_each("DELETE FROM images WHERE role = 'reference' AND content_id IN ({})", alone)
-        self._remove_contents(cursor, alone)
+        remove_contents(cursor, alone)
 
     def _wiped(self) -> None:
         """Lets SQLite's log forget what was removed, so that no bytes of it stay on the disk."""

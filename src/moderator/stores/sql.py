@@ -6,6 +6,8 @@ Every write is one transaction that may be repeated, so a scan that was killed, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
 
 from moderator.models import ModelId
 from moderator.stores import address, connect, functions, sqlite
@@ -41,14 +43,37 @@ class SqlStore(Pictures, Nearest, Results):
         return store
 
     @classmethod
-    def unmigrated(cls, url: str) -> SqlStore:
-        """Opens the store at `url` as it is. Raises: ArgumentError, StoreError."""
+    def unmigrated(cls, url: str, timeout: float = 0.0) -> SqlStore:
+        """Opens the store at `url` as it is, to wait for each answer at least `timeout` seconds.
+
+        Raises: ArgumentError, StoreError.
+        """
         if url.partition(":")[0] == SQLITE.name:
             file = sqlite.SqliteDriver(sqlite.path_of(url))
             return cls(Session(file, SQLITE, file.connect()), url, f"{SQLITE.title} {sqlite.version()}")
-        driver = connect.ServerDriver(address.parse(url))
+        where = address.parse(url)
+        driver = connect.ServerDriver(replace(where, timeout=max(timeout, where.timeout)))
         dialect, version, connection = connect.greet(driver)
-        return cls(Session(driver, dialect, connection), driver.address.shown, f"{dialect.title} {version}")
+        return cls(Session(driver, dialect, connection), where.shown, f"{dialect.title} {version}")
+
+    @classmethod
+    def create(cls, url: str) -> None:
+        """Makes the database that `url` names, if its server has none of that name, and brings it to the newest schema.
+
+        Raises: ArgumentError, StoreError.
+        """
+        if url.partition(":")[0] != SQLITE.name:
+            where = address.parse(url)
+            driver = connect.ServerDriver(where, database="")
+            dialect, _, connection = connect.greet(driver)
+            with closing(Session(driver, dialect, connection)) as session:
+                session.rows(f"CREATE DATABASE IF NOT EXISTS `{where.database}` DEFAULT CHARACTER SET utf8mb4")
+        cls.open(url).close()
+
+    @property
+    def session(self) -> Session:
+        """The connection, for what is done to a store and not to pictures: `stores.upkeep`."""
+        return self._session
 
     @property
     def url(self) -> str:

@@ -36,26 +36,34 @@ class Tables(Store):
 
     _session: Session
 
-    def _blocks(self, sql: str, column: str, values: Sequence[Any], only: Sequence[int] | None) -> Iterator[list[Row]]:
+    def _blocks(
+        self, sql: str, column: str, values: Sequence[Any], ids: str, only: Sequence[int] | None = None
+    ) -> Iterator[list[Row]]:
         """Yields the rows of a query, whose first is the content id, in blocks that never end between two rows of one
-        content. Each block is a query of its own that goes on from there, so it can be repeated on a new connection."""
+        content: `ids`, a query of all content ids that takes the same values, tells where one may end. Each block is a
+        query of its own, bounded on both sides, so that no plan reads more than it, and it can be repeated alone.
+        """
         if only is not None:
             for some in chunks(only):
                 narrowed = f"{sql} AND {column} IN ({marks(some)}) ORDER BY {column}"
                 if rows := self._session.rows(narrowed, (*values, *some)):
                     yield rows
             return
-        after, limit = 0, BLOCK
-        while rows := self._session.rows(f"{sql} AND {column} > ? ORDER BY {column} LIMIT ?", (*values, after, limit)):
-            last = rows[-1][0]
-            if len(rows) < limit:
+        after: int | None = 0
+        while after is not None:
+            first, after = after, self._edge(ids, column, values, after)
+            bound = "" if after is None else f" AND {column} <= {after:d}"
+            ordered = f"{sql} AND {column} > ?{bound} ORDER BY {column}"
+            if rows := self._session.rows(ordered, (*values, first)):
                 yield rows
-                return
-            whole = [row for row in rows if row[0] != last] or self._session.rows(
-                f"{sql} AND {column} = ?", (*values, last)
-            )
-            yield whole
-            after = whole[-1][0]
+
+    def _edge(self, ids: str, column: str, values: Sequence[Any], after: int) -> int | None:
+        """The content at which the block after this one ends; None where it is the last."""
+        name = column.partition(".")[2]
+        found = self._session.rows(
+            f"{ids} AND {name} > ? ORDER BY {name} LIMIT 1 OFFSET ?", (*values, after, BLOCK - 1)
+        )
+        return found[0][0] if found else None
 
     def _audited(self, action: str, work: Callable[[Cursor], tuple[T, str]]) -> T:
         """Runs `work`, which returns a result and what the log should say (nothing where it is empty), and logs it, in
@@ -75,23 +83,26 @@ class Tables(Store):
 
         return self._session.transact(once)
 
-    @staticmethod
-    def _remove_contents(cursor: Cursor, contents: Sequence[int]) -> int:
-        """Removes those of these contents that neither an image nor a reference holds, with all that was made of them,
-        and returns how many."""
-        held = [
-            row[0]
-            for table in ("images", "reference_entries")
-            for row in cursor.each(f"SELECT content_id FROM {table} WHERE content_id IN ({{}})", contents)
-        ]
-        unused = sorted(set(contents) - set(held))
-        models = cursor.each("SELECT DISTINCT model_id FROM embeddings WHERE content_id IN ({})", unused)
-        for (model,) in sorted(set(models)):
-            new_lineage(cursor, model)
-        if cursor.dialect.index:
-            for (model,) in cursor.rows("SELECT model_id FROM vector_indexes"):
-                cursor.run_each(f"DELETE FROM {index_table(model)} WHERE content_id IN ({{}})", unused)
-        return cursor.run_each("DELETE FROM contents WHERE id IN ({})", unused)
+    def log(self, action: str, subject: str) -> None:
+        """Logs what was done, with hashes and numbers and never names of files. Raises: StoreError."""
+        self._audited(action, lambda _: (None, subject))
+
+
+def remove_contents(cursor: Cursor, contents: Sequence[int]) -> None:
+    """Removes those of these contents that neither an image nor a reference holds, with all that was made of them."""
+    held = {
+        row[0]
+        for table in ("images", "reference_entries")
+        for row in cursor.each(f"SELECT content_id FROM {table} WHERE content_id IN ({{}})", contents)
+    }
+    unused = sorted(set(contents) - held)
+    models = cursor.each("SELECT DISTINCT model_id FROM embeddings WHERE content_id IN ({})", unused)
+    for (model,) in sorted(set(models)):
+        new_lineage(cursor, model)
+    if cursor.dialect.index:
+        for (model,) in cursor.rows("SELECT model_id FROM vector_indexes"):
+            cursor.run_each(f"DELETE FROM {index_table(model)} WHERE content_id IN ({{}})", unused)
+    cursor.run_each("DELETE FROM contents WHERE id IN ({})", unused)
 
 
 def new_lineage(cursor: Cursor, model: int) -> None:
