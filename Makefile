@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-long clean
+.PHONY: help setup demo test check bench bench-long clean faults
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,6 +25,9 @@ check: setup ## ruff, mypy --strict, the import contracts, the generated documen
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/make.py --check
 	@$(BIN)/pytest tests/test_startup.py
+
+faults: setup ## kill, hang and cut off a real MySQL, 20 seeds of each
+	@MODERATOR_FAULTS=20 $(BIN)/pytest -n 0 tests/stores/test_faults.py
 
 bench: setup ## measure quality and speed
 	@$(BIN)/python -m benchmarks.run

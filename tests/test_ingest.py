@@ -24,7 +24,7 @@ from moderator.runners.embedding import embed_each
 from moderator.stores.sql import SqlStore
 from moderator.testing import FakeEmbedder
 from moderator.vectors import Matrix
-from tests.scanning import picture
+from tests.scanning import DUMP, SCAN, many_pictures, picture
 
 
 class RefusesBlack(FakeEmbedder):
@@ -112,47 +112,29 @@ def test_batches_are_no_larger_than_the_embedder_takes() -> None:
     assert {len(one.views) for one in results.values() if not isinstance(one, VectorError)} == {2}
 
 
-SCAN = """
-import sys
-from tests.scanning import fake_policy, fake_registry
-from moderator import scan
-from pathlib import Path
-scan(fake_policy(Path(sys.argv[1])), [sys.argv[2]], registry=fake_registry())
-"""
-
-
-def dump(store: Path) -> list[tuple[object, ...]]:
-    """Everything a store holds of pictures, without the numbers it gave them."""
-    with sqlite3.connect(store) as connection:
-        return connection.execute(
-            "SELECT i.path, c.sha256, c.pixels, c.state, e.view, e.embedding FROM images i "
-            "JOIN contents c ON c.id = i.content_id LEFT JOIN embeddings e ON e.content_id = c.id ORDER BY 1, 5"
-        ).fetchall()
-
-
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_killed_scan_goes_on_where_it_was_and_ends_as_if_it_had_not_been(tmp_path: Path, seed: int) -> None:
-    colours = ("red", "green", "blue", "white", "black", "yellow")
-    for number in range(300):
-        shades = tuple(colours[(number // 6**place) % 6] for place in range(4))
-        picture(tmp_path / "in" / f"{number:03}.png", shades, size=32 + 2 * (number % 5))  # type: ignore[arg-type]
-    for name in ("whole", "killed"):
-        (tmp_path / name).mkdir()
+    folder = many_pictures(tmp_path / "in", 300)
+    killed, whole = tmp_path / "killed.db", tmp_path / "whole.db"
     command = [sys.executable, "-c", SCAN]
     root = Path(__file__).parents[1]
-    process = subprocess.Popen([*command, str(tmp_path / "killed"), str(tmp_path / "in")], cwd=root)
-    store = tmp_path / "killed" / "store.db"
+    process = subprocess.Popen([*command, f"sqlite:///{killed}", str(folder)], cwd=root)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        if store.exists() and stored(store) > 64 * (seed - 1):
+        if killed.exists() and stored(killed) > 64 * (seed - 1):
             break
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert 0 < stored(store) <= 300
-    for name in ("killed", "whole"):
-        subprocess.run([*command, str(tmp_path / name), str(tmp_path / "in")], cwd=root, check=True)
-    assert dump(store) == dump(tmp_path / "whole" / "store.db")
+    assert 0 < stored(killed) <= 300
+    for store in (killed, whole):
+        subprocess.run([*command, f"sqlite:///{store}", str(folder)], cwd=root, check=True)
+    assert dump(killed) == dump(whole)
+
+
+def dump(store: Path) -> list[tuple[object, ...]]:
+    with sqlite3.connect(store) as connection:
+        return connection.execute(DUMP.format("e.embedding")).fetchall()
 
 
 def stored(store: Path) -> int:

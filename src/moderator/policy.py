@@ -118,7 +118,8 @@ class Policy(_Section):
     version: Literal[1]
     """The version of this format: 1."""
     store: str | None = None
-    """Where vectors and results are kept, `sqlite:///path`; a relative path is relative to the policy file.
+    """Where vectors and results are kept: `sqlite:///path`, relative to the policy file, or
+    `mysql://user@host:3306/database` (mariadb, oceanbase, tidb), without a password.
     None: `moderator.db` beside the policy, or in the platform's data folder for a ready policy."""
     embedders: Annotated[Mapping[Name, EmbedderSpec], Field(min_length=1)]
     """Models by the name that rules use."""

@@ -184,7 +184,8 @@ class OwnServer(Server):
 
     def _launch(self) -> bool:
         self.port = self.port or _free_port()
-        (self.folder / "pid").unlink(missing_ok=True)
+        for stale in (self.folder / "pid", Path(self.socket), Path(f"{self.socket}.lock")):
+            stale.unlink(missing_ok=True)
         task = {
             "users": str(self._users),
             "hold": str(self.engine.hold(self.folder)),

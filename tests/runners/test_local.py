@@ -27,8 +27,8 @@ from moderator.stores.sql import SqlStore
 from moderator.testing import FakeEmbedder
 from moderator.vectors import Matrix
 from tests.intake.test_pool import workers
-from tests.scanning import Colours, picture
-from tests.test_ingest import SCAN, dump, stored
+from tests.scanning import SCAN, Colours, picture
+from tests.test_ingest import dump, stored
 
 SHADES = ("red", "green", "blue", "white", "black", "yellow")
 
@@ -181,9 +181,8 @@ def test_an_interrupted_scan_ends_with_130_leaves_nothing_running_and_goes_on(tm
     program = SCAN.replace("import sys\n", handled)
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", program]
-    process = subprocess.Popen(
-        [*command, str(tmp_path / "cut"), str(tmp_path / "in")], cwd=root, stderr=subprocess.PIPE, text=True
-    )
+    cut = [*command, f"sqlite:///{tmp_path}/cut/store.db", str(tmp_path / "in")]
+    process = subprocess.Popen(cut, cwd=root, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None and not stored(tmp_path / "cut" / "store.db"):
         time.sleep(0.005)
@@ -193,5 +192,5 @@ def test_an_interrupted_scan_ends_with_130_leaves_nothing_running_and_goes_on(tm
     assert told.rstrip().endswith("KeyboardInterrupt")
     assert 0 < stored(tmp_path / "cut" / "store.db") < 200
     for name in ("cut", "whole"):
-        subprocess.run([*command, str(tmp_path / name), str(tmp_path / "in")], cwd=root, check=True)
+        subprocess.run([*command, f"sqlite:///{tmp_path}/{name}/store.db", str(tmp_path / "in")], cwd=root, check=True)
     assert dump(tmp_path / "cut" / "store.db") == dump(tmp_path / "whole" / "store.db")

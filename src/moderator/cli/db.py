@@ -90,7 +90,7 @@ def index(policy: PolicyOption = None, store: StoreOption = None) -> None:
     `moderator search` asks it where the policy says `search: {approximate: true}`. Pictures that are added later are
     compared exactly beside it; after a removal it is not asked until it is made again.
     """
-    with _sql_store(policy, store) as opened:
+    with _opened(policy, store) as opened:
         recalls = opened.build_indexes()
     out = screen.console()
     for model, words in recalls.items():
