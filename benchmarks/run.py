@@ -1,13 +1,18 @@
-"""`make bench`: every benchmark, one after another."""
+"""`make bench`: every benchmark, one after another; `make bench-long`: the large sizes of those that have them."""
 
 from __future__ import annotations
 
-from benchmarks import scan, search, startup, stores
+import sys
+
+from benchmarks import pairs, scan, search, startup, stores, upload
 
 
 def main() -> None:
     """Runs them all."""
-    for benchmark in (startup, search, scan, stores):
+    long = "--long" in sys.argv
+    for large in (search, pairs, upload):
+        large.main(long)
+    for benchmark in () if long else (startup, scan, stores):
         benchmark.main()
 
 
