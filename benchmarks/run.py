@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import pairs, scan, search, startup, stores, upload
+from benchmarks import embed, pairs, rescan, scan, search, startup, stores, upload
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
     long = "--long" in sys.argv
     for large in (search, pairs, upload):
         large.main(long)
-    for benchmark in () if long else (startup, scan, stores):
+    for benchmark in () if long else (startup, rescan, embed, scan, stores):
         benchmark.main()
 
 

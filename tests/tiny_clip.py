@@ -1,4 +1,4 @@
-"""Makes a small CLIP of the real architecture, saved in the hub's sentence-transformers layout.
+"""Makes a CLIP of the real architecture, small or of the full size, saved in the hub's sentence-transformers layout.
 
 The weights are random, of a fixed seed: it shows that the loading code is the real one, and nothing of quality.
 """
@@ -6,16 +6,30 @@ The weights are random, of a fixed seed: it shows that the loading code is the r
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 DIMENSION = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Widths and depths of the two towers: (width, layers, heads)."""
+
+    dimension: int
+    picture: tuple[int, int, int]
+    text: tuple[int, int, int]
+
+
+TINY = Size(DIMENSION, (32, 2, 2), (32, 2, 2))
+VIT_B_32 = Size(512, (768, 12, 12), (512, 12, 8))
 SIDE = 224
 _MEAN = [0.48145466, 0.4578275, 0.40821073]
 _STD = [0.26862954, 0.26130258, 0.27577711]
 _MERGES = ("c a", "ca t</w>", "d o", "do g</w>")
 
 
-def make_tiny_clip(folder: Path, seed: int = 0) -> Path:
+def make_tiny_clip(folder: Path, seed: int = 0, size: Size = TINY) -> Path:
     """Writes the model to `folder` (made where it is missing) and returns the folder."""
     transformer = folder / "0_CLIPModel"
     transformer.mkdir(parents=True)
@@ -23,7 +37,7 @@ def make_tiny_clip(folder: Path, seed: int = 0) -> Path:
     _write(folder / "config_sentence_transformers.json", {"__version__": {"sentence_transformers": "2.0.0"}})
     _write(transformer / "preprocessor_config.json", _preprocessor())
     vocabulary = _write_tokenizer(transformer)
-    _write_weights(transformer, vocabulary, seed)
+    _write_weights(transformer, vocabulary, seed, size)
     return folder
 
 
@@ -73,20 +87,24 @@ def _write_tokenizer(folder: Path) -> dict[str, int]:
     return vocabulary
 
 
-def _write_weights(folder: Path, vocabulary: dict[str, int], seed: int) -> None:
+def _tower(dimension: int, width: int, layers: int, heads: int) -> dict[str, int]:
+    ratio = 2 if width < 512 else 4
+    return {
+        "hidden_size": width,
+        "intermediate_size": ratio * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "projection_dim": dimension,
+    }
+
+
+def _write_weights(folder: Path, vocabulary: dict[str, int], seed: int, size: Size) -> None:
     import torch
     from transformers import CLIPConfig, CLIPModel
 
-    size = {
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "projection_dim": DIMENSION,
-    }
     ends = {name: vocabulary[f"<|{name}oftext|>"] for name in ("start", "end")}
     text = {
-        **size,
+        **_tower(size.dimension, *size.text),
         "vocab_size": len(vocabulary),
         "max_position_embeddings": 77,
         "bos_token_id": ends["start"],
@@ -95,8 +113,8 @@ def _write_weights(folder: Path, vocabulary: dict[str, int], seed: int) -> None:
     }
     config = CLIPConfig(
         text_config=text,
-        vision_config={**size, "image_size": SIDE, "patch_size": 32},
-        projection_dim=DIMENSION,
+        vision_config={**_tower(size.dimension, *size.picture), "image_size": SIDE, "patch_size": 32},
+        projection_dim=size.dimension,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

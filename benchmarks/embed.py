@@ -1,0 +1,133 @@
+"""Reading, decoding, embedding and storing pictures with a full-size CLIP, against the usual script, all on one set.
+
+The CLIP is a ViT-B/32 with random weights (speed does not depend on them; nothing here tells quality). Each way of
+moderator runs the whole of ingestion: hashes, PDQ in eight orientations, vectors in SQLite, a transaction a batch.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from tests.tiny_clip import VIT_B_32, make_tiny_clip
+
+from benchmarks.scan import PHOTOGRAPHS, make
+from benchmarks.table import Row, publish, timed
+from moderator import demo
+from moderator.contracts import Embedder
+from moderator.embedders.clip import ClipEmbedder
+from moderator.embedders.onnx import OnnxEmbedder
+from moderator.ingest import Ingest
+from moderator.intake.decode import prepare
+from moderator.intake.walk import walk
+from moderator.machine import computes_bf16
+from moderator.policy import EmbedderSpec, Limits
+from moderator.stores.sql import SqlStore
+
+FEW = 32
+"""Pictures for what is slow."""
+
+
+def one_by_one(model: str, paths: list[Path], store: Path) -> None:
+    """The usual script: `SentenceTransformer.encode` a picture at a time, each vector written out."""
+    loaded = transformer(model)
+    with sqlite3.connect(store) as connection:
+        connection.execute("CREATE TABLE vectors (path TEXT, vector TEXT)")
+        for path in paths:
+            with Image.open(path) as opened:
+                vector = loaded.encode(opened.convert("RGB"), show_progress_bar=False)
+            connection.execute("INSERT INTO vectors VALUES (?, ?)", (str(path), json.dumps(vector.tolist())))
+            connection.commit()
+
+
+def batched(model: str, paths: list[Path]) -> None:
+    """The same library, 32 at a time, nothing stored."""
+    pictures = []
+    for path in paths:
+        with Image.open(path) as opened:
+            pictures.append(opened.convert("RGB"))
+    transformer(model).encode(pictures, batch_size=32, show_progress_bar=False)
+
+
+_LOADED: dict[str, Any] = {}
+
+
+def transformer(model: str) -> Any:
+    """Returns the model, loaded once."""
+    from sentence_transformers import SentenceTransformer
+
+    if model not in _LOADED:
+        _LOADED[model] = SentenceTransformer(model, local_files_only=True)
+    return _LOADED[model]
+
+
+def main() -> None:
+    """Times the usual script, each precision's bare forward pass, and each whole ingestion."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        (folder / "in").mkdir()
+        paths = make(folder / "in")
+        source = str(make_tiny_clip(folder / "clip", size=VIT_B_32))
+        few = paths[:FEW]
+        exact = ClipEmbedder(EmbedderSpec(model=source))
+        proof = [prepare(demo.photograph(name), exact.preprocessing) for name in PHOTOGRAPHS]
+        reduced = exact.optimise(proof, folder / "int8")
+        numbers = count()
+
+        def ingest(embedder: Embedder) -> None:
+            with SqlStore.open(f"sqlite:///{folder}/{next(numbers)}.db") as store:
+                outcome = Ingest(store, [embedder], Limits()).run(walk([str(folder / "in")]), "picture")
+                if outcome.embedded != len(paths):
+                    raise RuntimeError(f"{outcome.embedded} of {len(paths)} pictures were embedded")
+
+        rows = [
+            warm(
+                "SentenceTransformer, one by one, each stored", few, "pictures",
+                lambda: one_by_one(source, few, folder / f"{next(numbers)}.db"),
+            ),
+            warm("SentenceTransformer, by 32, nothing stored", few, "pictures", lambda: batched(source, few)),
+        ]  # fmt: skip
+        ways: dict[str, Embedder] = {"CLIP fp32": exact}
+        if exact.loaded.device.type != "cpu" or computes_bf16():
+            ways["CLIP bf16"] = ClipEmbedder(EmbedderSpec(model=source, precision="bf16"))
+        ways["CLIP int8"] = ClipEmbedder(EmbedderSpec(model=str(reduced.folder), precision="int8"))
+        ways["SSCD int8, 288 px"] = OnnxEmbedder(EmbedderSpec(type="onnx", model="sscd"))
+        ways["SSCD distilled, 288 px"] = OnnxEmbedder(EmbedderSpec(type="onnx", model="sscd-distilled"))
+        for name, embedder in ways.items():
+            rows += compared(name, embedder, paths, ingest)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    publish("embed", rows, f"JPEG of 640 x 640; most memory of the process, all models loaded: {most:,.0f} MiB")
+
+
+def compared(name: str, embedder: Embedder, paths: list[Path], ingest: Callable[[Embedder], None]) -> list[Row]:
+    """The bare forward pass of a model over prepared pictures, and ingestion with it."""
+    prepared = []
+    for path in paths:
+        with Image.open(path) as opened:
+            prepared.append(prepare(opened.convert("RGB"), embedder.preprocessing))
+
+    def forward() -> None:
+        for start in range(0, len(prepared), embedder.batch):
+            embedder.embed(prepared[start : start + embedder.batch])
+
+    return [
+        warm(f"{name}: bare forward pass", paths, "pictures", forward),
+        warm(f"{name}: read, decode, hash, embed, store", paths, "pictures", lambda: ingest(embedder)),
+    ]
+
+
+def warm(name: str, work: list[Path], unit: str, call: Callable[[], None]) -> Row:
+    """Times a call after one that is not counted, in which weights are loaded."""
+    call()
+    return timed(name, len(work), unit, call, runs=2)
+
+
+if __name__ == "__main__":
+    main()
