@@ -5,6 +5,7 @@ PyYAML's own loader forgets lines, keeps the last of two equal keys, and expands
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -39,6 +40,65 @@ def read_document(text: bytes, source: str) -> tuple[Any, Mapping[Place, int]]:
         # PyYAML lets its converters' own errors through: `2024-99-99` is a ValueError without a place.
         raise PolicyError(source, [_not_yaml(error)]) from error
     return value, dict(_lines(root, ()))
+
+
+def replaced(text: bytes, source: str, numbers: Mapping[Place, float]) -> bytes:
+    """Returns the document with the numbers at these places replaced, and every other byte as it was.
+
+    Raises:
+        PolicyError: a place is not there, or its number is shared with another place (an anchor, a merged section).
+    """
+    before, lines = read_document(text, source)
+    characters = text.decode("utf-8-sig")
+    mark = text[: len(text) - len(characters.encode())]  # a byte order mark, which no position counts
+    nodes = dict(_scalars(yaml.compose(characters, Loader=yaml.SafeLoader), ()))
+    for place in sorted((place for place in numbers if place in nodes), key=lambda one: -nodes[one].start_mark.index):
+        node = nodes[place]
+        characters = characters[: node.start_mark.index] + f"{numbers[place]:g}" + characters[node.end_mark.index :]
+    made = mark + characters.encode()
+    try:
+        after, _ = read_document(made, source)
+    except PolicyError:  # an anchor went with the number that it named
+        after = None
+    # Without shared parts, which YAML's anchors make: a number that changes elsewhere too must be seen to.
+    before, after = (json.loads(json.dumps(value, default=str)) for value in (before, after))
+    for place, number in numbers.items():
+        if not _put(before, place, number):
+            raise PolicyError(source, [Problem(dotted(place), "there is no number here to replace")])
+    if after != before:
+        shared = "an anchor or a merged section shares this number with another place"
+        raise PolicyError(source, [Problem(dotted(one), shared, "edit it by hand", lines.get(one)) for one in numbers])
+    return made
+
+
+def _scalars(node: yaml.Node | None, place: Place) -> Iterator[tuple[Place, yaml.ScalarNode]]:
+    """Yields every plain or quoted value with its place."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _scalars(value, (*place, str(key.value)))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _scalars(item, (*place, index))
+    elif isinstance(node, yaml.ScalarNode):
+        yield place, node
+
+
+def _put(value: Any, place: Place, number: float) -> bool:
+    """Replaces the number at a place of a document's value; tells whether there was one."""
+    for part in place[:-1]:
+        if isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(value.get(place[-1]), int | float):
+        return False
+    value[place[-1]] = number
+    return True
+
+
+def dotted(place: Place) -> str:
+    """Returns a place in words: `rules[0].threshold`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
 
 
 def _refusal(message: str, hint: str = "", line: int | None = None) -> PolicyError:

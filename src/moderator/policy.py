@@ -15,7 +15,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from moderator.document import Place, read_document
+from moderator.document import Place, dotted, read_document
 from moderator.errors import InputError, PolicyError, Problem
 from moderator.models import Verdict
 from moderator.resources import ready_policies
@@ -200,10 +200,6 @@ def parse_policy(text: bytes, source: str, vocabulary: Vocabulary | None = None)
     return policy
 
 
-def _place(loc: Sequence[str | int]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-
-
 def _line(loc: Place, lines: Mapping[Place, int]) -> int | None:
     return next((lines[loc[:end]] for end in range(len(loc), 0, -1) if loc[:end] in lines), None)
 
@@ -217,7 +213,7 @@ def _problem(loc: Place, item: Any, lines: Mapping[Place, int], fields: Sequence
         message = f"the key `{loc[-1]}` is missing"
     elif not isinstance(item["input"], dict | list):
         message += f", got {item['input']!r}"
-    return Problem(_place(loc), message, hint, _line(loc, lines))
+    return Problem(dotted(loc), message, hint, _line(loc, lines))
 
 
 def did_you_mean(wrong: str, known: Sequence[str]) -> str:
@@ -286,7 +282,7 @@ class _CrossCheck:
                 self._refuse(place, f"`{wanted}` is a set of pictures that are fine", hint)
 
     def _refuse(self, place: Place, message: str, hint: str = "") -> None:
-        self.problems.append(Problem(_place(place), message, hint, _line(place, self._lines)))
+        self.problems.append(Problem(dotted(place), message, hint, _line(place, self._lines)))
 
     def _known(self, place: Place, word: object, words: Sequence[str], what: str) -> None:
         if isinstance(word, str) and word not in words:

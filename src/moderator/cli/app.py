@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from moderator.cli import (
+    calibrate,
     compare,
     db,
     decisions,
@@ -49,6 +50,7 @@ app.command("scan")(scan.scan)
 app.command("plan")(plan.plan)
 app.command("decide")(decisions.decide)
 app.add_typer(decisions.app, name="decisions")
+app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("init")(init.init)
 app.add_typer(policy.app, name="policy")

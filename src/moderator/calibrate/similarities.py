@@ -1,0 +1,146 @@
+"""What is calibrated on: similarities of pictures that are the same, and of pictures that are not.
+
+From pictures without labels: copies made of them by the edit battery are the same, each two pictures are not. Pairs
+that are copies already by a hash (identical bytes or pixels, PDQ), or that a reviewer has called a match, are no
+impostors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from moderator.calibrate.tail import Counts, Impostors, Scores
+from moderator.contracts import Embedder, Fingerprint, Store, VectorBlock
+from moderator.search import exact, rungs
+from moderator.vectors import Ids, Matrix
+
+KEPT = 5_000
+"""How many of the closest pairs are kept at least; the others are only counted."""
+SAMPLE = 1_000
+"""Pictures from whose pairs the score of the last one kept is estimated."""
+CHUNK = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Genuine:
+    """Similarities of pictures and their copies, all `[n]`.
+
+    Attributes:
+        pictures: the pictures' numbers.
+        edits: what was done to each.
+        scores: cosine similarities; 1 for a copy that a hash finds, whatever the threshold.
+    """
+
+    pictures: Counts
+    edits: Sequence[str]
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Similarities:
+    """What one embedder says.
+
+    Attributes:
+        twins: pairs left out of the impostors because they are copies, by content id.
+        contents: the content ids of the pictures by their numbers.
+    """
+
+    genuine: Genuine
+    impostors: Impostors
+    twins: Sequence[tuple[int, int]]
+    contents: Ids
+
+
+def of_pictures(
+    store: Store, embedder: Embedder, contents: Sequence[int], matches: frozenset[frozenset[str]]
+) -> tuple[Impostors, list[tuple[int, int]]]:
+    """Returns the similarities of each two of `contents`, and the pairs left out because they are copies.
+
+    Args:
+        matches: pairs of SHA-256 that a reviewer has called a match.
+    """
+    ids = np.array(sorted(contents), dtype=np.int64)
+    model = embedder.model
+    floor = _floor(store, embedder, ids)
+    first: list[Ids] = [np.empty(0, np.int64)]
+    second: list[Ids] = [np.empty(0, np.int64)]
+    scores: list[Scores] = [np.empty(0)]
+    for hits in exact.above(
+        store.vectors(model, "images", ids.tolist()), lambda: store.vectors(model, "images"), floor, len(ids)
+    ):
+        once = (hits.contents < hits.others) & np.isin(hits.others, ids)
+        first.append(hits.contents[once])
+        second.append(hits.others[once])
+        scores.append(hits.scores[once].astype(np.float64))
+    one, other, score = np.concatenate(first), np.concatenate(second), np.concatenate(scores)
+    order = np.argsort(-score, kind="stable")
+    one, other, score = one[order], other[order], score[order]
+    twin = _twins(store, one, other, matches)
+    pairs = len(ids) * (len(ids) - 1) // 2 - int(twin.sum())
+    numbers = np.searchsorted(ids, one[~twin]), np.searchsorted(ids, other[~twin])
+    impostors = Impostors(*numbers, score[~twin], len(ids), pairs)
+    return impostors, list(zip(one[twin].tolist(), other[twin].tolist(), strict=True))
+
+
+def _floor(store: Store, embedder: Embedder, ids: Ids) -> float:
+    """The score above which about `KEPT` pairs lie, or one in 200 where there are more; -1 for few pictures."""
+    pairs = len(ids) * (len(ids) - 1) // 2
+    share = max(KEPT / max(pairs, 1), 1 / 200)
+    if share >= 0.5:
+        return -1.0
+    chosen = np.random.default_rng(0).choice(ids, min(SAMPLE, len(ids)), replace=False)
+    whole = [_first_views(block) for block in store.vectors(embedder.model, "images", np.sort(chosen).tolist())]
+    matrix = np.concatenate(whole)
+    products = (matrix @ matrix.T)[np.triu_indices(len(matrix), 1)]
+    return float(np.quantile(products, 1 - share))
+
+
+def _first_views(block: VectorBlock) -> Matrix:
+    return block.matrix[np.unique(block.contents, return_index=True)[1]]
+
+
+def _twins(store: Store, first: Ids, second: Ids, matches: frozenset[frozenset[str]]) -> npt.NDArray[np.bool_]:
+    prints = fingerprints(store, np.unique(np.concatenate([first, second])).tolist())
+    pairs = ((prints[one], prints[other]) for one, other in zip(first.tolist(), second.tolist(), strict=True))
+    return np.array([_is_twin(*pair, matches) for pair in pairs], dtype=np.bool_)
+
+
+def _is_twin(a: Fingerprint, b: Fingerprint, matches: frozenset[frozenset[str]]) -> bool:
+    digests = frozenset((a.sha256.hex(), b.sha256.hex()))
+    return digests in matches or any(rung.holds for rung in rungs.hash_rungs(a, b))
+
+
+def same_by_hash(store: Store, pairs: Sequence[tuple[int, int]]) -> npt.NDArray[np.bool_]:
+    """Returns bool `[n]`: which pairs of contents a hash calls copies."""
+    both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return _twins(store, both[:, 0], both[:, 1], frozenset())
+
+
+def fingerprints(store: Store, contents: Sequence[int]) -> Mapping[int, Fingerprint]:
+    """Returns the fingerprints of contents by id."""
+    return {
+        int(content): one
+        for block in store.hashes("all", contents)
+        for content, one in zip(block.contents, block.fingerprints, strict=True)
+    }
+
+
+def of_pairs(store: Store, embedder: Embedder, pairs: Sequence[tuple[int, int]]) -> Scores:
+    """Returns the cosine of each pair of contents by its closest views; NaN where one has no vector."""
+    wanted = sorted({content for pair in pairs for content in pair})
+    vectors: dict[int, Matrix] = {}
+    for block in store.vectors(embedder.model, "all", wanted):
+        for content in np.unique(block.contents).tolist():
+            vectors[content] = block.matrix[block.contents == content]
+    return np.array(
+        [
+            float((vectors[first] @ vectors[second].T).max().clip(-1.0, 1.0))
+            if first in vectors and second in vectors
+            else np.nan
+            for first, second in pairs
+        ]
+    )

@@ -1,0 +1,113 @@
+"""`moderator calibrate`: thresholds from the user's own pictures, for a rate of false matches."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moderator.cli import output, screen
+from moderator.cli.options import PolicyOption, StoreOption, find_policy, session
+from moderator.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from moderator.calibrate.sources import Labelled
+
+def calibrate(
+    pictures: Annotated[
+        list[str] | None, typer.Argument(metavar="PICTURES", help="Your own pictures; they need no labels.")
+    ] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Labelled pairs instead: columns first, second, same.")
+    ] = None,
+    same: Annotated[Path | None, typer.Option(metavar="CSV", help="Pairs that are a match: first, second.")] = None,
+    different: Annotated[Path | None, typer.Option(metavar="CSV", help="Pairs that are none: first, second.")] = None,
+    rate: Annotated[
+        float, typer.Option(min=1e-12, max=0.5, help="False matches among comparisons of two different pictures.")
+    ] = 1e-6,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
+    cautious: Annotated[bool, typer.Option("--cautious", help="Take the upper end of the interval.")] = False,
+    rule: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Calibrate this rule; else all that tell copies.")
+    ] = None,
+    copies: Annotated[int, typer.Option(min=1, help="Of how many pictures edited copies are made.")] = 60,
+    seed: Annotated[int, typer.Option(help="Chooses those pictures and drives the edits.")] = 0,
+    write: Annotated[bool, typer.Option("--write", help="Put the thresholds into the policy file.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the changed policy here.")
+    ] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here.")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw what is shown here.")] = None,
+    policy: PolicyOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Find thresholds for a rate of false matches, from your own pictures, with intervals.
+
+    Copies are made of some of the pictures by the edit battery; each two pictures are taken for different, unless a
+    hash or a reviewer (`moderator decide --match`) says that they are copies. A rate that the pictures cannot support
+    is refused. Nothing is stored, and the policy is changed only with --write or --output; its comments stay.
+    """
+    from moderator.calibrate import Wanted, calibrate, changes, chosen_rules
+    from moderator.calibrate.sources import Asked, called_matches, measure
+    from moderator.cli import calibration as shown
+    from moderator.cli.progress import progress
+    from moderator.document import replaced
+
+    chosen = session(policy, store)
+    path, _ = find_policy(policy)
+    target = _target(path, out, write=write)
+    for file in (target, as_json, svg):
+        if file is not None:
+            output.check_writable(file)
+    wanted = Wanted(rate, confidence, cautious, tuple(rule or ()), seed)
+    only = chosen.policy.model_copy(update={"rules": chosen_rules(chosen.policy, wanted.rules)})
+    sources = _sources(pictures, pairs, same, different)
+    with chosen.open_store() as opened:
+        matches = called_matches(opened)
+    with tempfile.TemporaryDirectory(prefix="moderator-") as folder:
+        asked = Asked(Path(folder), copies, seed, matches)
+        measured = measure(only, chosen.registry, sources, asked, progress())
+    found = calibrate(chosen.policy, measured.by_embedder, wanted)
+    changed, notes = changes(chosen.policy, found)
+    if target is not None:
+        output.write(target, replaced(path.read_bytes(), str(path), changed).decode())
+        notes.append(f"{len(changed)} number(s) changed in {target}")
+    elif changed:
+        notes.append("nothing is written without --write or --output FILE")
+    console = screen.console()
+    console.print(shown.renderable(found, measured, notes))
+    if as_json is not None:
+        output.write(as_json, shown.document(found, measured, notes))
+    if svg is not None:
+        output.write(svg, shown.drawing(found, measured, notes))
+    raise typer.Exit(2 if any(one.refused for one in found.rules) else 0)
+
+
+def _target(path: Path, out: Path | None, *, write: bool) -> Path | None:
+    """Returns the policy file to write, if any. Raises: ArgumentError for a ready policy."""
+    from moderator.resources import ready_policies
+
+    if write and out is not None:
+        raise ArgumentError("--write changes the policy itself, --output writes another file: give one of them")
+    if write and path.resolve() in {one.resolve() for one in ready_policies().values()}:
+        hint = "write a policy of your own with --output FILE"
+        raise ArgumentError(f"{path.name} is a ready policy and is not changed", hint=hint)
+    return path if write else out
+
+
+def _sources(
+    pictures: list[str] | None, pairs: Path | None, same: Path | None, different: Path | None
+) -> list[str] | list[Labelled]:
+    """Returns pictures without labels, or labelled pairs. Raises: ArgumentError."""
+    from moderator.calibrate.sources import read_labels
+
+    labels = [
+        *(read_labels(pairs) if pairs else []),
+        *(read_labels(same, same=True) if same else []),
+        *(read_labels(different, same=False) if different else []),
+    ]
+    if bool(labels) == bool(pictures):
+        raise ArgumentError("give pictures, or labelled pairs with --pairs, --same and --different")
+    return labels or pictures or []

@@ -1,0 +1,91 @@
+"""`moderator calibrate`: pictures or labelled pairs in, thresholds in the policy out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Run
+from tests.scanning import POLICY
+
+COMMENTED = POLICY.replace("threshold: 0.95, verdict: review}", "threshold: 0.95, verdict: review}  # ours")
+
+
+@pytest.fixture
+def folder(run: Run) -> Path:
+    """Forty pictures of four random colours each, and one of them twice."""
+    Path("policy.yaml").write_text(COMMENTED)
+    random = np.random.default_rng(5)
+    Path("in").mkdir()
+    for number in range(40):
+        colours = random.integers(0, 256, (2, 2, 3), dtype=np.uint8)
+        Image.fromarray(colours).resize((64, 64), Image.Resampling.NEAREST).save(f"in/{number:02}.png")
+    Image.open("in/00.png").save("in/twin.png", compress_level=0)
+    return Path("in")
+
+
+def test_it_shows_before_and_after_and_changes_nothing_unasked(run: Run, folder: Path) -> None:
+    ran = run("calibrate", folder, "--rate", "0.02", "--copies", "1", "--json", "out.json", "--svg", "out.svg")
+    assert ran.code == 0, ran.err
+    assert "copies before" in ran.out
+    assert "copies after" in ran.out
+    assert "nothing is written without --write" in ran.out
+    assert Path("policy.yaml").read_text() == COMMENTED
+    told = json.loads(Path("out.json").read_text())
+    assert [one["rule"] for one in told["rules"]] == ["copies", "banned"]
+    # 41 files of 41 contents; the twin has the same pixels, and is no impostor of its original.
+    assert (told["embedders"]["fake"]["pairs"], told["embedders"]["fake"]["left_out"]) == (819, 1)
+    assert told["embedders"]["fake"]["copies"] == 41
+    assert Path("out.svg").read_text().startswith("<svg")
+    assert not Path("moderator.db").exists() or run("scan", folder).out
+
+
+def test_write_changes_the_thresholds_and_keeps_the_comments(run: Run, folder: Path) -> None:
+    assert run("calibrate", folder, "--rate", "0.02", "--copies", "1", "--write", "--json", "out.json").code == 0
+    after = json.loads(Path("out.json").read_text())["rules"][0]["after"]
+    assert Path("policy.yaml").read_text() == COMMENTED.replace("threshold: 0.95", f"threshold: {after:g}")
+
+
+def test_a_rate_that_the_pictures_cannot_support_is_refused(run: Run, folder: Path) -> None:
+    ran = run("calibrate", folder, "--copies", "1", "--rate", "1e-9", "--write")
+    assert ran.code == 2
+    assert "copies: refused: 819 pairs of different pictures" in ran.out
+    assert Path("policy.yaml").read_text() == COMMENTED
+
+
+def test_labelled_pairs_are_enough(run: Run, folder: Path) -> None:
+    different = [f"in/{number:02}.png,in/{number + 1:02}.png,no" for number in range(39)]
+    Path("pairs.csv").write_text("first,second,same\n" + "\n".join(["in/00.png,in/twin.png,yes", *different]) + "\n")
+    ran = run("calibrate", "--pairs", "pairs.csv", "--rate", "0.3", "--rule", "alike", "--json", "out.json")
+    assert ran.code == 0, ran.out
+    told = json.loads(Path("out.json").read_text())
+    assert [one["rule"] for one in told["rules"]] == ["alike"]
+    assert told["embedders"]["fake"]["found"]["all"]["count"] == 1
+
+
+def test_two_lists_are_labelled_pairs(run: Run, folder: Path) -> None:
+    Path("yes.csv").write_text("first,second\nin/00.png,in/twin.png\n")
+    Path("no.csv").write_text("first,second\n" + "".join(f"in/{n:02}.png,in/{n + 1:02}.png\n" for n in range(39)))
+    assert run("calibrate", "--same", "yes.csv", "--different", "no.csv", "--rate", "0.3").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "give pictures, or labelled pairs"),
+        (["in/00.png"], "1 different pictures are too few"),
+        (["in", "--rule", "copeis"], "did you mean `copies`?"),
+        (["in", "--write", "--output", "x.yaml"], "give one of them"),
+        (["in", "--policy", "offline", "--write"], "is a ready policy and is not changed"),
+        (["--pairs", "broken.csv"], "broken.csv, line 2: no label in the column same"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(run: Run, folder: Path, arguments: list[str], says: str) -> None:
+    Path("broken.csv").write_text("first,second,same\na,b,perhaps\n")
+    ran = run("calibrate", *arguments)
+    assert ran.code == 2
+    assert says in ran.err
