@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from moderator import ladder
+from moderator import candidates
 from moderator.contracts import Embedder, Entry, Found, Store, Vectors
 from moderator.ladder import StoredSearch
 from moderator.models import Kind, Match, ModelId, Preprocessing
@@ -451,7 +451,7 @@ def test_a_content_without_a_vector_is_similar_to_itself_alone(shop: Shop) -> No
 @pytest.fixture
 def cap(monkeypatch: pytest.MonkeyPatch) -> int:
     """Keeps three matches of a picture instead of a thousand."""
-    monkeypatch.setattr(ladder, "CAP", 3)
+    monkeypatch.setattr(candidates, "CAP", 3)
     return 3
 
 

@@ -25,7 +25,8 @@ class ProhibitedOptions(Options):
     top: int = Field(3, ge=1)
     """The closest references of each set that are shown for one picture."""
     below: Cosine | None = None
-    """Leaves matches of this similarity and above, and those by hash, to a stricter rule: a band for review."""
+    """Leaves matches of this similarity and above, by hash, or verified as copies to a stricter rule: a band for
+    review, in which stays what was verified to be no copy."""
     thresholds: Mapping[str, Cosine] = Field(default_factory=dict)
     """Least similarity by reference set, in place of the rule's."""
     prompt_threshold: Cosine = PROMPT_THRESHOLD
@@ -69,11 +70,11 @@ class Prohibited(Detector):
         if allow and asked:
             by_threshold[min(by_threshold)] += allow
         for threshold, names in by_threshold.items() or [(self.rule.threshold, self.rule.sets)]:
-            yield from search.prohibited(self.embedder, threshold, names)
+            yield from search.prohibited(self.embedder, threshold, names, self.rule.copies_only)
 
     def _is_asked(self, match: Match) -> bool:
         below = self.options.below
-        return below is None or (match.kind is not Kind.COPY and match.score < below)
+        return below is None or match.refuted or (not match.confirmed and match.score < below)
 
     def _of_set(self, search: Search, content: int, found: list[Found]) -> Iterator[Finding]:
         found.sort(key=lambda one: (_farness(one[0]), one[1].entry))

@@ -6,6 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from moderator import verification
 from moderator.contracts import Embedder, Found, Store
 from moderator.errors import ArgumentError, ModelError, UnreadableImage
 from moderator.intake.decode import Decoded
@@ -17,6 +20,7 @@ from moderator.policy import Limits, Policy
 from moderator.registry import Registry
 from moderator.search import rungs
 from moderator.search.near import Near
+from moderator.search.verify import Verification, features, verify
 from moderator.vectors import Matrix
 
 
@@ -37,7 +41,7 @@ class Comparison:
 
 
 def compare(policy: Policy, registry: Registry, first: str, second: str) -> Comparison:
-    """Tries every rung on two pictures: hashes, then each rule's embedder at that rule's threshold.
+    """Tries every rung on two pictures: hashes, verification, then each rule's embedder at that rule's threshold.
 
     A model that cannot be had is a rung that was not tried, and says why.
 
@@ -51,14 +55,26 @@ def compare(policy: Policy, registry: Registry, first: str, second: str) -> Comp
             embedders.update(registry.make_embedders(_only(policy, name)))
         except ModelError as error:
             missing[name] = str(error)
-    ours, theirs = _decode(policy.limits, list(embedders.values()), [first, second])
-    evidence = list(rungs.hash_rungs(ours.fingerprint, theirs.fingerprint))
-    scores = {
-        name: float((_embed(embedder, place, ours) @ _embed(embedder, place, theirs).T).max().clip(-1.0, 1.0))
+    preparations = [embedder.preprocessing for embedder in embedders.values()]
+    ours, theirs = _decode(policy.limits, [*preparations, features.PREPARED], [first, second])
+    closeness = {
+        name: _embed(embedder, place, ours) @ _embed(embedder, place, theirs).T
         for place, (name, embedder) in enumerate(embedders.items())
     }
-    evidence += [replace(rung, score=scores.get(rung.signal)) for rung in _asked(policy, embedders)]
-    return Comparison(first, second, tuple(evidence), missing)
+    scores = {name: float(products.max().clip(-1.0, 1.0)) for name, products in closeness.items()}
+    asked = [replace(rung, score=scores.get(rung.signal)) for rung in _asked(policy, embedders)]
+    evidence = (*rungs.hash_rungs(ours.fingerprint, theirs.fingerprint), *asked)
+    if policy.verify is not None and not verification.identical(evidence):
+        told = _verified(ours, theirs, next(iter(closeness.values()), None))
+        evidence = verification.with_verified(evidence, verification.evidence(told, policy.verify))
+    return Comparison(first, second, evidence, missing)
+
+
+def _verified(ours: Decoded, theirs: Decoded, closeness: Matrix | None) -> Verification:
+    """Verifies the two views that are closest by the first model; the first of each where there is none."""
+    row, column = (0, 0) if closeness is None else np.unravel_index(int(closeness.argmax()), closeness.shape)
+    sides = (ours.views[int(row)], theirs.views[int(column)])
+    return verify(*(features.extract(view.prepared[-1]) for view in sides))
 
 
 def _only(policy: Policy, name: str) -> Policy:
@@ -134,7 +150,7 @@ def _nearest(policy: Policy, store: Store, embedder: Embedder, vectors: Matrix, 
 
 def _embed_file(policy: Policy, embedder: Embedder, path: str) -> tuple[list[str], Matrix]:
     """The labels of a picture's views and their vectors."""
-    (decoded,) = _decode(policy.limits, [embedder], [path])
+    (decoded,) = _decode(policy.limits, [embedder.preprocessing], [path])
     return [view.label for view in decoded.views], _embed(embedder, 0, decoded)
 
 
@@ -142,9 +158,8 @@ def _embed(embedder: Embedder, place: int, decoded: Decoded) -> Matrix:
     return embedder.embed([view.prepared[place] for view in decoded.views])
 
 
-def _decode(limits: Limits, embedders: Sequence[Embedder], paths: Sequence[str]) -> list[Decoded]:
+def _decode(limits: Limits, preparations: Sequence[Preprocessing], paths: Sequence[str]) -> list[Decoded]:
     """Decodes named files in order. Raises: UnreadableImage."""
-    preparations: list[Preprocessing] = [embedder.preprocessing for embedder in embedders]
     decoded: dict[str, Decoded] = {}
     with DecoderPool(limits, preparations, workers=len(paths)) as pool:
         files = [_file(path) for path in paths]

@@ -7,29 +7,30 @@ lookalike, nor a lookalike as a copy.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cache, cached_property
+from itertools import islice
 
-import numpy as np
-
-from moderator.contracts import Embedder, Fingerprint, Found, HashBlock, Scope, Search, Store
+from moderator.candidates import Candidates, Pair
+from moderator.contracts import Embedder, Found, Search, Store
 from moderator.gallery import Gallery
-from moderator.models import Evidence, Image, Kind, Match, Reference, Verdict
+from moderator.models import Evidence, Image, Kind, Match, Reference
 from moderator.policy import Policy, ReferenceSet
-from moderator.search import exact, hashes, rungs
 from moderator.search.near import Asked, Near
 from moderator.search.prompts import described, prompts_of
 from moderator.vectors import Matrix
+from moderator.verification import Verifier
+from moderator.weighing import Weighing
 
-CAP = 1000
-"""Most matches kept for one picture and rule; a report says when it was reached."""
 DUPLICATES = "duplicates"
 """Rules of this detector say from which similarity on two pictures are copies."""
 PROHIBITED = "prohibited"
 """Rules of this detector ask reference sets."""
-
-Pair = tuple[int, int]
+VERIFIED_TOGETHER = 32
+"""Lookalikes that are verified at once."""
+MEANING_BELOW = 0.1
+"""How far below a rule's threshold a model of meaning still gives candidates to verify."""
 
 
 class StoredSearch(Search):
@@ -37,6 +38,7 @@ class StoredSearch(Search):
 
     Args:
         against: the files that the scanned ones are compared with; None: everything stored.
+        verifier: verifies candidates for copies; None: cosine similarity alone decides.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class StoredSearch(Search):
         embedders: Mapping[str, Embedder],
         scanned: Sequence[tuple[Found, int]],
         against: Sequence[tuple[Found, int]] | None = None,
+        verifier: Verifier | None = None,
     ) -> None:
         self._store = store
         self._policy = policy
@@ -54,12 +57,12 @@ class StoredSearch(Search):
         self._against = self._gallery.against
         self._subjects = self._gallery.subjects
         self._subject_set = frozenset(self._subjects)
-        self._fingerprints: dict[int, Fingerprint] = {}
-        self._vectors: dict[str, dict[int, Matrix]] = {}
-        self._near = Near(store, policy.search, self.note)
+        self._candidates = Candidates(
+            store, embedders, self._subjects, Near(store, policy.search, self.note), self.note
+        )
+        self._weighing = Weighing(store, embedders, verifier)
+        self._verify = None if verifier is None else verifier.chosen
         self.notes: list[str] = []
-        self.denied: set[Pair] = set()
-        """Pairs of contents that matched and were left out, because a reviewer has called them no match."""
 
     @property
     def subjects(self) -> Sequence[int]:
@@ -74,56 +77,97 @@ class StoredSearch(Search):
 
     def sha256(self, content: int) -> str:
         """Returns the hexadecimal SHA-256 of a content."""
-        self._load_fingerprints([content])
-        return self._fingerprints[content].sha256.hex()
+        return self._weighing.fingerprint(content).sha256.hex()
+
+    @property
+    def denied(self) -> Set[Pair]:
+        """Pairs of contents that matched and were left out, because a reviewer has called them no match."""
+        return self._weighing.denied
 
     # The three questions
 
     def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
-        near = self._pairs(embedder, threshold, self._pictures)
-        pairs = {pair for pair, _ in near} | self._hash_pairs("images", self._against)
+        pairs = self._near(embedder, threshold, self._pictures)
+        pairs |= self._candidates.hashed("images", self._against)
         asked = Evidence(embedder, self._kind(embedder), None, threshold)
-        return self._matches(self._unordered(sorted(pairs)), asked, self._other_rungs(embedder))
+        for match in self._weighing.matches(_unordered(sorted(pairs)), (*self._other_rungs(embedder), asked)):
+            if not match.refuted:
+                yield match
+
+    def _near(self, embedder: str, threshold: float, among: Asked) -> set[Pair]:
+        """Pairs at or above the threshold, and where they are verified, the closest below it too."""
+        pairs = {pair for pair, _ in self._candidates.above(embedder, threshold, among)}
+        if self._verify is not None:
+            copying = self._embedders[embedder].finds_copies
+            least = self._verify.least if copying else threshold - MEANING_BELOW
+            pairs |= set(self._candidates.closest(embedder, least, self._verify.candidates, among))
+            if not any(one.finds_copies for one in self._embedders.values()):
+                self.note(
+                    f"candidates for copies come from hashes and {embedder}, a model of meaning: strong edits may be "
+                    "missed; an embedder of `type: onnx`, `model: sscd` finds more"
+                )
+        return pairs
 
     def alike(
         self, embedder: str, threshold: float, top: int, asked: Callable[[int, int], float | None]
     ) -> Iterable[Match]:
         kept: Counter[int] = Counter()
         rung = Evidence(embedder, Kind.LOOKALIKE, None, threshold)
-        near = self._pairs(embedder, threshold, self._pictures)
-        ranked = sorted(near, key=lambda hit: (-hit[1], hit[0]))
-        for found in self._matches(self._unordered(pair for pair, _ in ranked), rung, self._copy_rungs):
-            first, second = found.content, found.other
-            if any(rung.holds for rung in found.evidence[:-1]) or (least := asked(first, second)) is None:
-                continue
-            *others, last = found.evidence
-            match = replace(found, evidence=(*others, replace(last, threshold=least)))
-            if not match.evidence[-1].holds:
-                continue
+        near = sorted(self._candidates.above(embedder, threshold, self._pictures), key=lambda hit: (-hit[1], hit[0]))
+        pairs = _unordered(pair for pair, _ in near)
+        matches = self._weighing.matches(pairs, (*self._copy_rungs, rung), verify=False)
+        for match in self._no_copies(matches, asked, lambda sides: any(kept[one] < top for one in sides)):
             # A pair is told if it is among the closest of either side that is of this scan: a favourite hides nothing.
-            sides = [one for one in (first, second) if one in self._subject_set]
+            sides = self._sides(match)
             if any(kept[one] < top for one in sides):
                 kept.update(sides)
                 yield match
 
+    def _no_copies(
+        self,
+        matches: Iterable[Match],
+        asked: Callable[[int, int], float | None],
+        wanted: Callable[[Sequence[int]], bool],
+    ) -> Iterator[Match]:
+        """Keeps pairs that are `asked` and no copies; verifies, some at a time, only those still `wanted`."""
+        waiting = iter(matches)
+        while some := list(islice(waiting, VERIFIED_TOGETHER)):
+            held = [
+                match for found in some if wanted(self._sides(found)) and (match := _at_least(found, asked)) is not None
+            ]
+            if self._verify is None:
+                yield from (match for match in held if not any(rung.holds for rung in match.evidence[:-1]))
+            else:
+                copies = [match for match in held if not any(rung.holds for rung in match.evidence[:2])]
+                yield from (match for match in self._weighing.verified(copies) if self._is_lookalike(match))
+
+    def _is_lookalike(self, match: Match) -> bool:
+        """Whether a pair that should have been verified is no copy; one that could not be goes by its other rungs."""
+        return match.refuted or not any(rung.holds for rung in match.evidence[:-1])
+
+    def _sides(self, match: Match) -> Sequence[int]:
+        return [one for one in (match.content, match.other) if one in self._subject_set]
+
     def prohibited(
-        self, embedder: str, threshold: float, sets: Sequence[str]
+        self, embedder: str, threshold: float, sets: Sequence[str], copies_only: bool | None = None
     ) -> Iterable[tuple[Match, Sequence[Reference]]]:
         if not any(count for name, count in self._reference_counts.items() if not sets or name in sets):
             if not self._has_prompts(sets):
                 where = f"the set {', '.join(sets)}" if sets else "any set"
                 self.note(f"no references in {where}: nothing could match; fill it with `moderator references add`")
             return
-        pairs = {pair for pair, _ in self._pairs(embedder, threshold, Asked("references", self._entries_of(sets)))}
-        pairs |= self._hash_pairs("references")
+        pairs = self._near(embedder, threshold, Asked("references", self._entries_of(sets)))
+        pairs |= self._candidates.hashed("references")
         pairs |= {(content, content) for content in self._subjects}
         entries: dict[int, list[Reference]] = {}
         for reference in self._store.references(sets, sorted({other for _, other in pairs})):
             entries.setdefault(reference.content, []).append(self._declared(reference))
         pairs = {pair for pair in pairs if pair[1] in entries}
         asked = Evidence(embedder, self._kind(embedder), None, threshold)
-        for match in self._matches(sorted(pairs), asked, self._other_rungs(embedder)):
-            yield match, entries[match.other]
+        strict = self._embedders[embedder].finds_copies if copies_only is None else copies_only
+        for match in self._weighing.matches(sorted(pairs), (*self._other_rungs(embedder), asked)):
+            if not (strict and match.refuted):
+                yield match, entries[match.other]
 
     def _entries_of(self, sets: Sequence[str]) -> Callable[[Sequence[int] | None], Sequence[int]]:
         """Returns what narrows contents to those that these sets hold."""
@@ -137,6 +181,14 @@ class StoredSearch(Search):
     @cached_property
     def _reference_counts(self) -> Mapping[str, int]:
         return self._store.reference_counts()
+
+    @cached_property
+    def _pictures(self) -> Asked:
+        """The stored pictures, or those that the scan is compared with."""
+        if self._against is None:
+            return Asked("images")
+        against = frozenset(self._against)
+        return Asked("images", lambda near: sorted(against if near is None else against.intersection(near)))
 
     def _has_prompts(self, sets: Sequence[str]) -> bool:
         declared = self.reference_sets
@@ -167,86 +219,7 @@ class StoredSearch(Search):
         return Kind.EDITED_COPY if self._embedders[embedder].finds_copies else Kind.LOOKALIKE
 
     def similarity(self, embedder: str, contents: Sequence[int]) -> Matrix:
-        self._load(embedder, contents)
-        nothing = np.zeros((1, self._embedders[embedder].model.dimension), dtype=np.float32)
-        views = [self._vectors[embedder].get(content, nothing) for content in contents]
-        starts = np.cumsum([0, *(len(rows) for rows in views[:-1])])
-        stacked = np.concatenate(views)
-        closest = np.maximum.reduceat(np.maximum.reduceat(stacked @ stacked.T, starts, axis=0), starts, axis=1)
-        closest[rungs.same_picture([self._fingerprints[content] for content in contents])] = 1.0
-        np.fill_diagonal(closest, 1.0)
-        return closest.clip(-1.0, 1.0)
-
-    # Finding candidates
-
-    @cached_property
-    def _pictures(self) -> Asked:
-        """The stored pictures, or those that the scan is compared with."""
-        if self._against is None:
-            return Asked("images")
-        against = frozenset(self._against)
-        return Asked("images", lambda near: sorted(against if near is None else against.intersection(near)))
-
-    def _pairs(self, embedder: str, threshold: float, asked: Asked) -> Iterator[tuple[Pair, float]]:
-        model = self._embedders[embedder].model
-        # Two more than the cap: a picture's closest match may be itself, and one beyond tells that there are more.
-        for hits in self._near.above(model, self._subjects, asked, threshold, CAP + 2):
-            yield from self._capped(hits, f"at {threshold:g} by {embedder}", "; raise the threshold")
-
-    def _capped(self, hits: exact.Hits, asked: str, advice: str = "") -> Iterator[tuple[Pair, float]]:
-        """Keeps pairs of two contents, the closest `CAP` of each, and notes where there are more."""
-        met: Counter[int] = Counter()
-        both = zip(hits.contents.tolist(), hits.others.tolist(), hits.scores.tolist(), strict=True)
-        for first, second, score in both:
-            if first != second:
-                met[first] += 1
-                if met[first] <= CAP:
-                    yield (first, second), score
-        if more := sum(count > CAP for count in met.values()):
-            self.note(
-                f"{more:,} picture(s) have more than {CAP:,} matches {asked}: the closest {CAP:,} of each are "
-                f"reported{advice}"
-            )
-
-    def _unordered(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
-        """Keeps the first met of (a, b) and (b, a)."""
-        seen: set[Pair] = set()
-        for first, second in pairs:
-            key = (min(first, second), max(first, second))
-            if key not in seen:
-                seen.add(key)
-                yield first, second
-
-    def _hash_pairs(self, scope: Scope, only: Sequence[int] | None = None) -> set[Pair]:
-        """Pairs (of this scan, other) with identical pixels or a matching PDQ hash in any orientation."""
-        if scope not in self._hashed:
-            pairs: set[Pair] = set()
-            stored = hashes.table(self._with_pixels(self._store.hashes(scope, only), pairs), 1)
-            asked = hashes.table(self._store.hashes("images", self._subjects), 8)
-            found = hashes.near(asked, stored, CAP + 2)
-            self._hashed[scope] = pairs | {pair for pair, _ in self._capped(found, "by perceptual hash")}
-        return self._hashed[scope]
-
-    @cached_property
-    def _hashed(self) -> dict[Scope, set[Pair]]:
-        return {}
-
-    @cached_property
-    def _subject_prints(self) -> Mapping[int, Fingerprint]:
-        self._load_fingerprints(self._subjects)
-        return {content: self._fingerprints[content] for content in self._subjects}
-
-    def _with_pixels(self, blocks: Iterable[HashBlock], pairs: set[Pair]) -> Iterator[HashBlock]:
-        """Hands blocks on, and puts down the pairs with identical pixels that are met in them."""
-        holders: dict[bytes, list[int]] = {}
-        for content, fingerprint in self._subject_prints.items():
-            holders.setdefault(fingerprint.pixels, []).append(content)
-        for block in blocks:
-            for other, fingerprint in zip(block.contents.tolist(), block.fingerprints, strict=True):
-                pairs.update((content, other) for content in holders.get(fingerprint.pixels, ()) if content != other)
-            yield block
-
-    # Weighing them
+        return self._weighing.similarity(embedder, contents)
 
     @cached_property
     def _copy_rungs(self) -> Sequence[Evidence]:
@@ -263,72 +236,21 @@ class StoredSearch(Search):
         own = order.index(self._kind(embedder))
         return [rung for rung in self._copy_rungs if rung.signal != embedder and order.index(rung.kind) <= own]
 
-    def _matches(self, pairs: Iterable[Pair], asked: Evidence, before: Sequence[Evidence]) -> Iterator[Match]:
-        """Climbs the ladder with each pair: hashes, what the policy calls a copy, then the rule's own rung."""
-        cosines = (*before, asked)
-        for some in _chunks(pairs):
-            involved = sorted({content for pair in some for content in pair})
-            for name in dict.fromkeys(rung.signal for rung in cosines):
-                self._load(name, involved)
-            for first, second in some:
-                evidence = (
-                    *self._hash_evidence(first, second),
-                    *(self._tried(rung, first, second) for rung in cosines),
-                )
-                if any(rung.holds for rung in evidence) and not self._is_denied(first, second):
-                    yield Match(first, second, evidence)
 
-    def _is_denied(self, first: int, second: int) -> bool:
-        pair = frozenset(self._fingerprints[content].sha256.hex() for content in (first, second))
-        if pair not in self._no_matches:
-            return False
-        self.denied.add((min(first, second), max(first, second)))
-        return True
-
-    @cached_property
-    def _no_matches(self) -> frozenset[frozenset[str]]:
-        """What reviewers have called no match. Asked before the grouping, so that no other link is lost with it."""
-        decisions = self._store.decisions()
-        return frozenset(
-            frozenset((one.sha256, one.match_sha256)) for one in decisions if one.verdict is Verdict.ALLOW
-        )
-
-    def _hash_evidence(self, first: int, second: int) -> tuple[Evidence, ...]:
-        return rungs.hash_rungs(self._fingerprints[first], self._fingerprints[second])
-
-    def _tried(self, rung: Evidence, first: int, second: int) -> Evidence:
-        score = self._cosine(rung.signal, first, second)
-        if score is not None and 0 < rung.threshold - score <= exact.ROUNDING:
-            score = rung.threshold
-        return replace(rung, score=score)
-
-    def _cosine(self, embedder: str, first: int, second: int) -> float | None:
-        """The closest of any two views; None where one has no vector of this model."""
-        vectors = self._vectors.get(embedder, {})
-        if first not in vectors or second not in vectors:
-            return None
-        return float(np.clip((vectors[first] @ vectors[second].T).max(), -1.0, 1.0))
-
-    def _load(self, embedder: str, contents: Sequence[int]) -> None:
-        self._load_fingerprints(contents)
-        known = self._vectors.setdefault(embedder, {})
-        if missing := [content for content in contents if content not in known]:
-            for block in self._store.vectors(self._embedders[embedder].model, "all", missing):
-                for content in np.unique(block.contents):
-                    known[int(content)] = block.matrix[block.contents == content]
-
-    def _load_fingerprints(self, contents: Sequence[int]) -> None:
-        if missing := [content for content in contents if content not in self._fingerprints]:
-            for block in self._store.hashes("all", missing):
-                self._fingerprints.update(zip(block.contents.tolist(), block.fingerprints, strict=True))
+def _unordered(pairs: Iterable[Pair]) -> Iterator[Pair]:
+    """Keeps the first met of (a, b) and (b, a)."""
+    seen: set[Pair] = set()
+    for first, second in pairs:
+        key = (min(first, second), max(first, second))
+        if key not in seen:
+            seen.add(key)
+            yield first, second
 
 
-def _chunks(pairs: Iterable[Pair], size: int = 4096) -> Iterator[list[Pair]]:
-    some: list[Pair] = []
-    for pair in pairs:
-        some.append(pair)
-        if len(some) == size:
-            yield some
-            some = []
-    if some:
-        yield some
+def _at_least(match: Match, asked: Callable[[int, int], float | None]) -> Match | None:
+    """Returns the match with what is asked of this pair; None where it has less, or is not asked."""
+    if (least := asked(match.content, match.other)) is None:
+        return None
+    *others, last = match.evidence
+    at_least = replace(match, evidence=(*others, replace(last, threshold=least)))
+    return at_least if at_least.evidence[-1].holds else None

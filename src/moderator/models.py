@@ -123,16 +123,47 @@ class Reference:
         return f"{self.set_label or self.set}, {self.label or f'entry #{self.entry}'}"
 
 
+VERIFIED = "verified"
+"""The signal of the rung that compares two pictures by geometry, texture and colour."""
+
+Polygon = tuple[tuple[float, float], ...]
+"""Corners x, y in [0, 1] of a picture's width and height, from its upper left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where two pictures show the same.
+
+    Attributes:
+        image, match: the region in each picture, its corners in the same order.
+        image_coverage, match_coverage: its share of each picture, in [0, 1].
+        mirrored: whether left and right are exchanged between them.
+    """
+
+    image: Polygon
+    match: Polygon
+    image_coverage: float
+    match_coverage: float
+    mirrored: bool = False
+
+    @property
+    def reversed(self) -> Region:
+        """The same region with the two pictures exchanged."""
+        return Region(self.match, self.image, self.match_coverage, self.image_coverage, self.mirrored)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One rung of the ladder, tried on one pair.
 
     Attributes:
-        signal: `bytes`, `pixels`, `pdq`, or the policy's name of an embedder.
+        signal: `bytes`, `pixels`, `pdq`, `verified`, or the policy's name of an embedder.
         kind: what the pair is if this rung holds.
-        score: cosine similarity in [-1, 1], higher is closer; None where the rung could not be tried.
+        score: cosine similarity in [-1, 1], higher is closer, or for `verified` a probability in [0, 1]; None where the
+            rung could not be tried.
         threshold: the least score at which the rung holds.
         note: why it could not be tried, or how it was measured, in a few words.
+        region: where the two agree, of a pair that was verified.
     """
 
     signal: str
@@ -140,10 +171,17 @@ class Evidence:
     score: float | None
     threshold: float
     note: str = ""
+    region: Region | None = None
 
     @property
     def holds(self) -> bool:
         return self.score is not None and self.score >= self.threshold
+
+    @property
+    def refutes(self) -> bool:
+        """Whether this rung verified the pair and found no copy."""
+        copy = self.holds and self.kind is Kind.EDITED_COPY
+        return self.signal == VERIFIED and self.score is not None and not copy
 
     @property
     def words(self) -> str:
@@ -151,7 +189,9 @@ class Evidence:
         if self.score is None or self.signal in ("bytes", "pixels"):
             return self.note
         if self.signal == "pdq":
-            return f"same picture: {self.note}"
+            return f"same picture: {self.note}" if self.kind is Kind.COPY else f"by perceptual hash, {self.note}"
+        if self.signal == VERIFIED:
+            return f"verified at {self.score:.3f}, {self.threshold:.2f} asked: {self.note}"
         return f"{self.score:.3f} by {self.signal}, {self.threshold:.2f} asked"
 
 
@@ -175,6 +215,18 @@ class Match:
     @property
     def kind(self) -> Kind:
         return self.strongest.kind
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the pair was verified and found to be no copy."""
+        return any(rung.refutes for rung in self.evidence)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the pair is a copy beyond its cosine: by its bytes, pixels or hash, or verified."""
+        return not self.refuted and any(
+            rung.holds for rung in self.evidence if rung.signal in (VERIFIED, "bytes", "pixels", "pdq")
+        )
 
     @property
     def score(self) -> float:

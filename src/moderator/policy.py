@@ -78,6 +78,9 @@ class Rule(_Section):
     """Reference sets to match against; none named means every set, those added by command included."""
     verdict: Verdict = Verdict.REVIEW
     """`allow`, `review` or `block`."""
+    copies_only: bool | None = None
+    """Whether matches that the policy's `verify` section finds to be no copies are left out; else they are reported as
+    the variants or lookalikes that they are. None: left out where the model finds copies."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """What else the detector plugin takes; see `moderator plugins`."""
 
@@ -112,6 +115,22 @@ class SearchSpec(_Section):
     among millions and may miss some of the closest; its measured recall is told."""
 
 
+class Verify(_Section):
+    """How candidates for copies are verified, by local features, geometry, texture and colour."""
+
+    candidates: Annotated[int, Field(ge=1, le=100)] = 5
+    """How many of the pictures, or references, closest to each picture are verified though they are below a rule's
+    threshold."""
+    least: Annotated[float, Field(ge=-1, le=1)] = 0.25
+    """Least cosine similarity of such a candidate, by a model that finds copies (SSCD); one of meaning (CLIP) takes
+    .1 below the rule's threshold."""
+    probability: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Least probability of a copy."""
+    keep: Literal["features", "thumbnails"] = "features"
+    """What is stored of a reference, to verify with when its file is gone: local features, from which the picture
+    cannot be seen, or a thumbnail of 160 pixels too, which verifies better."""
+
+
 class Policy(_Section):
     """A whole policy document."""
 
@@ -127,6 +146,8 @@ class Policy(_Section):
     """Sets of prohibited pictures by name."""
     rules: Annotated[Sequence[Rule], Field(min_length=1)]
     """What a scan asks."""
+    verify: Verify | None = None
+    """Verifies what might be a copy; `verify: {}` takes the defaults. None: cosine similarity alone decides."""
     exclude: Sequence[str] = (".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__")
     """Folder names that are not entered; each is reported as skipped."""
     limits: Limits = Field(default_factory=Limits)

@@ -13,6 +13,7 @@ from moderator.ingest import Ingest, Ingested
 from moderator.intake.walk import walk
 from moderator.policy import Policy, ReferenceSet
 from moderator.search import index
+from moderator.verification import verifying
 
 BY_COMMAND = "added by command"
 FROM_FOLDER = "folder of the policy"
@@ -52,6 +53,10 @@ def add(
     ingested = ingest.run(walk(sources, exclude=policy.exclude), "reference")
     entries = [(content, Path(found.name).name if named else "", BY_COMMAND) for found, content in ingested.judged]
     new = store.add_references(set_name, entries, getpass.getuser())
+    with verifying(store, policy) as verifier:
+        if verifier is not None:
+            # Now, because the files need not stay where they are.
+            verifier.features.keep([content for content, _, _ in entries])
     return Added(new, len({content for content, _, _ in entries}) - new, ingested)
 
 

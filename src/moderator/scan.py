@@ -18,6 +18,7 @@ from moderator.ladder import PROHIBITED, StoredSearch
 from moderator.models import Decision, Fault, Finding, Image, Report, Verdict
 from moderator.policy import DEFAULT_STORE, Policy, Rule
 from moderator.registry import Registry, describe
+from moderator.verification import Verifier, verifying
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,10 @@ def scan(
     walked = list(walk(sources, exclude=policy.exclude, metadata=wanted.metadata, listed=wanted.listed))
     embedders = registry.make_embedders(policy)
     _check_prompts(policy, embedders)
-    with registry.open_store(policy.store or f"sqlite:///{DEFAULT_STORE}") as store:
+    with (
+        registry.open_store(policy.store or f"sqlite:///{DEFAULT_STORE}") as store,
+        verifying(store, policy) as verifier,
+    ):
         ingest = Ingest(store, list(embedders.values()), policy.limits, progress)
         unread, notes = _references(store, policy, ingest, embedders)
         outcome = ingest.run(walked, "picture")
@@ -74,8 +78,8 @@ def scan(
         )
         if gone:
             notes.append(f"{gone:,} stored picture(s) whose files are gone were forgotten")
-        search = StoredSearch(store, policy, embedders, outcome.judged)
-        pairs = _pairwise(store, policy, embedders, outcome.judged, wanted.between) or search
+        search = StoredSearch(store, policy, embedders, outcome.judged, verifier=verifier)
+        pairs = _pairwise(store, policy, embedders, outcome.judged, wanted.between, verifier) or search
         asked = [(rule, search if rule.detector == PROHIBITED else pairs) for rule in policy.rules]
         findings, faults = _ask(policy, registry, asked, progress)
         findings = _confirmed(findings, store.decisions(), search)
@@ -148,6 +152,7 @@ def _pairwise(
     embedders: Mapping[str, Embedder],
     judged: Sequence[tuple[Found, int]],
     between: tuple[str, str] | None,
+    verifier: Verifier | None,
 ) -> StoredSearch | None:
     """Returns the search that knows only pairs of a picture of the second folder and one of the first."""
     if between is None:
@@ -156,7 +161,7 @@ def _pairwise(
         [pair for pair in judged if pair[0].path.startswith(os.path.join(os.path.abspath(folder), ""))]  # noqa: PTH100, PTH118
         for folder in between
     )
-    return StoredSearch(store, policy, embedders, here, there)
+    return StoredSearch(store, policy, embedders, here, there, verifier)
 
 
 def _check_prompts(policy: Policy, embedders: Mapping[str, Embedder]) -> None:
@@ -206,9 +211,7 @@ def _check(finding: object, rule: Rule) -> None:
             raise ValueError(f"the score of `{rung.signal}` is not a number")
 
 
-def _confirmed(
-    findings: Sequence[Finding], decisions: Sequence[Decision], search: StoredSearch
-) -> list[Finding]:
+def _confirmed(findings: Sequence[Finding], decisions: Sequence[Decision], search: StoredSearch) -> list[Finding]:
     """Says which findings a reviewer has called a match."""
     pairs = ((frozenset((one.sha256, one.match_sha256)), one) for one in decisions)
     confirmed = {pair: one for pair, one in pairs if one.verdict is not Verdict.ALLOW}
@@ -227,4 +230,3 @@ def _digests(finding: Finding, search: StoredSearch) -> Iterator[str]:
         yield match.sha256
     elif match.content:
         yield search.sha256(match.content)
-

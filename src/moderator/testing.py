@@ -157,11 +157,13 @@ class FakeSearch(Search):
         return {one.set: ReferenceSet(allow=one.allow) for one in self._references}
 
     def prohibited(
-        self, embedder: str, threshold: float, sets: Sequence[str]
+        self, embedder: str, threshold: float, sets: Sequence[str], copies_only: bool | None = None
     ) -> Iterable[tuple[Match, Sequence[Reference]]]:
         for content in self.subjects:
             for reference in self._references:
                 match = self._match(content, reference.content, embedder, threshold, Kind.EDITED_COPY)
+                if match is not None and match.refuted and copies_only:
+                    continue
                 if match is not None and reference.content and (not sets or reference.set in sets):
                     yield match, [reference]
 

@@ -39,7 +39,8 @@ class Search(ABC):
     @abstractmethod
     def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
         """Pairs of distinct contents, one of this scan at least, that agree by a hash or whose cosine
-        similarity is at or above `threshold`. `content` is always of this scan."""
+        similarity is at or above `threshold`, or that are verified copies, where the policy has candidates verified;
+        what was verified to be no copy is left out. `content` is always of this scan."""
 
     @abstractmethod
     def alike(
@@ -56,10 +57,11 @@ class Search(ABC):
 
     @abstractmethod
     def prohibited(
-        self, embedder: str, threshold: float, sets: Sequence[str]
+        self, embedder: str, threshold: float, sets: Sequence[str], copies_only: bool | None = None
     ) -> Iterable[tuple[Match, Sequence[Reference]]]:
         """Contents of this scan against the references of `sets` (none named: all), each match with the
-        reference entries that hold its `other` content. `sets` may not hold anything yet; that is noted."""
+        reference entries that hold its `other` content. `sets` may not hold anything yet; that is noted.
+        `copies_only` leaves out what was verified to be no copy; None: where the embedder finds copies."""
 
     @abstractmethod
     def described(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moderator.contracts import Reporter
-from moderator.models import Evidence, Fault, Finding, Group, Image, Reference, Report, Unjudged
+from moderator.models import Evidence, Fault, Finding, Group, Image, Reference, Region, Report, Unjudged
 
 SCHEMA_VERSION = 1
 """Raised when a reader of the old document could misread the new one."""
@@ -84,6 +84,17 @@ def rung_document(rung: Evidence) -> Mapping[str, Any]:
         "threshold": round(rung.threshold, 6),
         "holds": rung.holds,
         "note": rung.note,
+        "region": _region(rung.region) if rung.region else None,
+    }
+
+
+def _region(region: Region) -> Mapping[str, Any]:
+    return {
+        "image": [list(corner) for corner in region.image],
+        "match": [list(corner) for corner in region.match],
+        "image_coverage": region.image_coverage,
+        "match_coverage": region.match_coverage,
+        "mirrored": region.mirrored,
     }
 
 

@@ -1,0 +1,101 @@
+"""Which pairs of contents may be copies or alike: by embedding and by hash."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+
+from moderator.contracts import Embedder, HashBlock, Scope, Store
+from moderator.search import exact, hashes
+from moderator.search.near import Asked, Near
+
+CAP = 1000
+"""Most matches kept for one picture and rule; a report says when it was reached."""
+
+Pair = tuple[int, int]
+
+
+class Candidates:
+    """Finds pairs (content of this scan, other content) in a store.
+
+    Args:
+        subjects: the contents of this scan.
+        near: searches by embedding.
+        note: told when there were more pairs than are kept.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        embedders: Mapping[str, Embedder],
+        subjects: Sequence[int],
+        near: Near,
+        note: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._embedders = embedders
+        self._subjects = subjects
+        self._near = near
+        self._note = note
+        self._hashed: dict[Scope, set[Pair]] = {}
+
+    def above(self, embedder: str, threshold: float, among: Asked) -> Iterator[tuple[Pair, float]]:
+        """Yields every pair whose cosine is at or above `threshold`, and the cosine, the closest `CAP` of each."""
+        for hits in self._hits(embedder, threshold, among, CAP):
+            yield from self._capped(hits, f"at {threshold:g} by {embedder}", "; raise the threshold")
+
+    def closest(self, embedder: str, least: float, count: int, among: Asked) -> Iterator[Pair]:
+        """Yields the `count` closest pairs of each content of this scan, none below the cosine `least`."""
+        for hits in self._hits(embedder, least, among, count):
+            met: Counter[int] = Counter()
+            for first, second in zip(hits.contents.tolist(), hits.others.tolist(), strict=True):
+                if first != second and met[first] < count:
+                    met[first] += 1
+                    yield first, second
+
+    def _hits(self, embedder: str, threshold: float, among: Asked, cap: int) -> Iterator[exact.Hits]:
+        # Two more than the cap: a picture's closest match may be itself, and one beyond tells that there are more.
+        return self._near.above(self._embedders[embedder].model, self._subjects, among, threshold, cap + 2)
+
+    def _capped(self, hits: exact.Hits, asked: str, advice: str = "") -> Iterator[tuple[Pair, float]]:
+        """Keeps pairs of two contents, the closest `CAP` of each, and notes where there are more."""
+        met: Counter[int] = Counter()
+        both = zip(hits.contents.tolist(), hits.others.tolist(), hits.scores.tolist(), strict=True)
+        for first, second, score in both:
+            if first != second:
+                met[first] += 1
+                if met[first] <= CAP:
+                    yield (first, second), score
+        if more := sum(count > CAP for count in met.values()):
+            self._note(
+                f"{more:,} picture(s) have more than {CAP:,} matches {asked}: the closest {CAP:,} of each are "
+                f"reported{advice}"
+            )
+
+    def hashed(self, scope: Scope, only: Sequence[int] | None = None) -> set[Pair]:
+        """Returns pairs with identical pixels or a matching PDQ hash in any orientation."""
+        if scope not in self._hashed:
+            pairs: set[Pair] = set()
+            stored = hashes.table(self._with_pixels(self._store.hashes(scope, only), pairs), 1)
+            asked = hashes.table(self._store.hashes("images", self._subjects), 8)
+            found = hashes.near(asked, stored, CAP + 2)
+            self._hashed[scope] = pairs | {pair for pair, _ in self._capped(found, "by perceptual hash")}
+        return self._hashed[scope]
+
+    def _with_pixels(self, blocks: Iterable[HashBlock], pairs: set[Pair]) -> Iterator[HashBlock]:
+        """Hands blocks on, and puts down the pairs with identical pixels that are met in them."""
+        for block in blocks:
+            for other, fingerprint in zip(block.contents.tolist(), block.fingerprints, strict=True):
+                holders = self._holders.get(fingerprint.pixels, ())
+                pairs.update((content, other) for content in holders if content != other)
+            yield block
+
+    @cached_property
+    def _holders(self) -> Mapping[bytes, Sequence[int]]:
+        """The contents of this scan by their pixels."""
+        holders: dict[bytes, list[int]] = {}
+        for block in self._store.hashes("images", self._subjects):
+            for content, fingerprint in zip(block.contents.tolist(), block.fingerprints, strict=True):
+                holders.setdefault(fingerprint.pixels, []).append(content)
+        return holders

@@ -1,0 +1,160 @@
+"""Local features of stored contents: read from their files by killable workers when first asked, or from the store.
+
+Of pictures, features are made for candidates only, and forgotten after the scan. Those of references are kept in the
+store, because a reference's file need not stay; nothing from which its picture can be seen is kept unless the policy
+allows thumbnails.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from moderator.contracts import Found, Store
+from moderator.errors import UnreadableImage, VectorError
+from moderator.intake.decode import Decoded
+from moderator.intake.pool import DecoderPool
+from moderator.models import Image
+from moderator.policy import Limits
+from moderator.search.verify import features
+from moderator.search.verify.features import Features
+
+T = TypeVar("T")
+R = TypeVar("R")
+Views = Mapping[str, Features]
+"""Features of one content by the name of the view: `whole`, `on black`, `frame 7`."""
+TOGETHER = 32
+"""Contents read and stored together."""
+HELD = 400
+"""Contents whose features are held in memory, some .7 MB each."""
+
+
+class LocalFeatures:
+    """Gives the local features of contents; a context manager, as it may have started workers.
+
+    Args:
+        thumbnails: whether a small picture is kept of references too.
+    """
+
+    def __init__(self, store: Store, limits: Limits, *, thumbnails: bool) -> None:
+        self._store = store
+        self._limits = limits
+        self._thumbnails = thumbnails
+        self._held: OrderedDict[int, Views] = OrderedDict()
+        self._pool: DecoderPool | None = None
+        self._threads = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
+
+    def __enter__(self) -> LocalFeatures:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._threads.shutdown()
+        if self._pool is not None:
+            self._pool.__exit__(*exc)
+
+    def map(self, call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Calls on each item, on all cores: OpenCV and numpy let go of the interpreter while they work."""
+        return self._threads.map(call, items)
+
+    def of(self, contents: Sequence[int]) -> Mapping[int, Views]:
+        """Returns features by content: with pixels where a file is still there and holds this content, else as stored;
+        what is known in neither way is left out."""
+        missing = [content for content in dict.fromkeys(contents) if content not in self._held]
+        self._held.update(self._made(missing))
+        found = {content: self._held[content] for content in contents if content in self._held}
+        for content in found:
+            self._held.move_to_end(content)
+        while len(self._held) > max(HELD, len(found)):
+            self._held.popitem(last=False)
+        return found
+
+    def keep(self, references: Sequence[int]) -> None:
+        """Stores the features of references whose files are there."""
+        for start in range(0, len(references), TOGETHER):
+            self._made(references[start : start + TOGETHER])
+
+    def _made(self, contents: Sequence[int]) -> dict[int, Views]:
+        """Reads contents from their files or else from the store, and stores what is new of references."""
+        if not contents:
+            return {}
+        stored = {content: unpack(one) for content, one in self._store.features(features.NAME, contents).items()}
+        references = self._store.images(contents, "reference")
+        pictures = self._store.images(contents)
+        files = {one: [*pictures.get(one, ()), *references.get(one, ())] for one in contents}
+        decoded = self._read(files)
+        fresh = self.map(lambda content: _extracted(decoded[content], stored.get(content, {})), decoded)
+        made = stored | dict(zip(decoded, fresh, strict=True))
+        news = {one: made[one] for one in decoded if one in references and one not in stored}
+        if news:
+            packed = {one: pack(views, thumbnails=self._thumbnails) for one, views in news.items()}
+            self._store.write_features(features.NAME, packed)
+        return made
+
+    def _read(self, files: Mapping[int, list[Image]]) -> dict[int, Decoded]:
+        """Decodes each content from the first of its files that still holds it."""
+        found: dict[int, Decoded] = {}
+        waiting = dict(files)
+        while tries := {content: images.pop(0) for content, images in waiting.items() if images}:
+            found |= self._decoded(tries)
+            waiting = {content: images for content, images in waiting.items() if content not in found}
+        return found
+
+    def _decoded(self, files: Mapping[int, Image]) -> dict[int, Decoded]:
+        contents = {image.path: content for content, image in files.items()}
+        digests = {content: image.sha256 for content, image in files.items()}
+        present = [_found(image) for image in files.values() if os.path.isfile(image.path)]  # noqa: PTH113
+        if not present:
+            return {}
+        if self._pool is None:
+            self._pool = DecoderPool(self._limits, [features.PREPARED])
+        decoded = {}
+        for found, one in self._pool.decode(present):
+            content = contents[found.path]
+            # A file that has changed since holds another content.
+            if not isinstance(one, UnreadableImage) and one.fingerprint.sha256.hex() == digests[content] and one.views:
+                decoded[content] = one
+        return decoded
+
+
+def _found(image: Image) -> Found:
+    return Found(image.path, image.path, image.size, 0, {})
+
+
+def _extracted(decoded: Decoded, stored: Views) -> Views:
+    """Returns the features of each view, which are not worked out again where they are stored."""
+    return {
+        view.label: stored[view.label].with_pixels(view.prepared[0])
+        if view.label in stored
+        else features.extract(view.prepared[0])
+        for view in decoded.views
+    }
+
+
+def pack(views: Views, *, thumbnails: bool) -> bytes:
+    """Returns what is stored of a content: for each view its name and features, each with its length before it."""
+    parts = []
+    for label, one in views.items():
+        for part in (label.encode(), one.pack(thumbnail=thumbnails)):
+            parts += [len(part).to_bytes(4, "little"), part]
+    return b"".join(parts)
+
+
+def unpack(packed: bytes) -> Views:
+    """Returns what `pack` wrote. Raises: VectorError."""
+    views, at = {}, 0
+    while at < len(packed):
+        label, at = _part(packed, at)
+        body, at = _part(packed, at)
+        views[label.decode()] = features.unpack(body)
+    return views
+
+
+def _part(packed: bytes, at: int) -> tuple[bytes, int]:
+    length = int.from_bytes(packed[at : at + 4], "little")
+    end = at + 4 + length
+    if end > len(packed):
+        raise VectorError("stored local features are cut short")
+    return packed[at + 4 : end], end

@@ -1,0 +1,5 @@
+"""Verification: whether one picture is an edited copy of another, by local features, geometry, texture and colour."""
+
+from moderator.search.verify.verify import Verification, verify
+
+__all__ = ["Verification", "verify"]

@@ -1,0 +1,84 @@
+"""How sure the signs of a pair make us: two small forests of boosted trees, whose nodes are data.
+
+One tells whether the two pictures are one picture (`structure`), the other whether their colours differ by an edit of
+the whole rather than by another colour of a thing (`colours`). Both are monotone: more agreement never makes a copy
+less probable. `probability.json` holds them with how they were fitted; `benchmarks.fit_verification` fits them
+anew.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from moderator.errors import EnvironmentFault
+from moderator.search.verify.signs import SIGNS
+
+Values = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forest:
+    """Boosted regression trees; the logistic function of their sum is a probability.
+
+    Attributes:
+        sign: int64 `[trees, nodes]`, which sign a node asks; -1 at a leaf.
+        least: float64 `[trees, nodes]`: signs up to this go `left`, larger ones right, which is the node after `left`.
+        left: int64 `[trees, nodes]`.
+        value: float64 `[trees, nodes]`, of a leaf.
+    """
+
+    base: float
+    sign: Numbers
+    least: Values
+    left: Numbers
+    value: Values
+
+    def probability(self, signs: Values) -> float:
+        """Returns the probability for one vector of signs `[len(SIGNS)]`."""
+        trees = np.arange(len(self.sign))
+        at = np.zeros(len(trees), dtype=np.int64)
+        while (inner := self.sign[trees, at] >= 0).any():
+            asked = signs[np.maximum(self.sign[trees, at], 0)]
+            step = self.left[trees, at] + (asked > self.least[trees, at])
+            at = np.where(inner, step, at)
+        return float(1.0 / (1.0 + np.exp(-(self.base + self.value[trees, at].sum()))))
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The two forests, for pairs of which both pictures are there, or one is known by what is stored."""
+
+    structure: Forest
+    colours: Forest
+
+    def copy_and_variant(self, signs: Values) -> tuple[float, float]:
+        """Returns the probabilities that a pair is a copy, and that it is a picture with a thing in another colour."""
+        same, colours = self.structure.probability(signs), self.colours.probability(signs)
+        return same * colours, same * (1.0 - colours)
+
+
+@cache
+def model(*, stored: bool) -> Model:
+    """Returns the shipped model. Raises: EnvironmentFault when the file does not fit this version."""
+    document: Any = json.loads(files(__package__).joinpath("probability.json").read_text("utf-8"))
+    if tuple(document["signs"]) != SIGNS:
+        raise EnvironmentFault("the model of verification is of another version", hint="reinstall moderator")
+    fitted = document["stored" if stored else "whole"]
+    return Model(forest(fitted["structure"]), forest(fitted["colours"]))
+
+
+def forest(document: Any) -> Forest:
+    """Reads a forest from its document: a base, and for each tree the nodes [sign, least, left, value]."""
+    longest = max(len(tree) for tree in document["trees"])
+    leaf = [-1, 0.0, 0, 0.0]
+    nodes = np.array([[*tree, *[leaf] * (longest - len(tree))] for tree in document["trees"]], dtype=np.float64)
+    sign, least, left, value = (nodes[..., column] for column in range(4))
+    return Forest(document["base"], sign.astype(np.int64), least, left.astype(np.int64), value)

@@ -1,0 +1,87 @@
+"""Verifies one pair: aligns, measures, and says what it is with one probability and where the two agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from moderator.models import Region
+from moderator.search.verify import geometry, probability, signs
+from moderator.search.verify.features import Features, opencv
+from moderator.search.verify.photometry import Blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What verification says of a pair.
+
+    Attributes:
+        copy: probability that one picture is the other one, edited, in [0, 1].
+        variant: probability that both are one picture in which a thing has another colour.
+        region: where the two agree; None where they could not be aligned.
+        note: how it was told, in a few words.
+    """
+
+    copy: float
+    variant: float
+    region: Region | None
+    note: str
+
+
+NOWHERE = Verification(0.0, 0.0, None, "no part of one is found in the other")
+
+
+def verify(first: Features, second: Features) -> Verification:
+    """Verifies a pair of which at least one has its pixels; see `Verification`."""
+    if first.pixels is None:
+        turned = verify(second, first) if second.pixels is not None else NOWHERE
+        return Verification(turned.copy, turned.variant, turned.region and turned.region.reversed, turned.note)
+    alignment = geometry.align(first, second)
+    if alignment is None:
+        return NOWHERE
+    measured = signs.measure(first, second, alignment)
+    if measured is None:
+        return NOWHERE
+    copy, variant = probability.model(stored=measured.stored).copy_and_variant(measured.signs)
+    region = _region(first, second, measured)
+    note = f"{alignment.inliers} keypoints agree"
+    if alignment.mirrored:
+        note += ", mirrored"
+    if measured.stored:
+        note += "; told by stored features alone, as the reference's file is gone"
+    return Verification(copy, variant, region, note)
+
+
+def _region(first: Features, second: Features, measured: signs.Measured) -> Region | None:
+    """Returns the convex hull of the blocks that agree, or are plain in both, around the largest patch."""
+    cv2 = opencv()
+    fine = measured.fine
+    patch = signs.largest(_consistent(fine))
+    if not patch.any():
+        return None
+    down, across = np.nonzero(patch)
+    corners = np.concatenate([np.stack([across + dx, down + dy], axis=1) for dx in (0, 1) for dy in (0, 1)])
+    hull = cv2.convexHull(corners.astype(np.float32))[:, 0].astype(np.float64)
+    rows, columns = patch.shape
+    theirs = hull / (columns, rows)
+    there = theirs * (second.width, second.height)
+    ours = geometry.project(measured.alignment.matrix, there) / (first.width, first.height)
+    ours = ours.clip(0.0, 1.0)
+    return Region(_polygon(ours), _polygon(theirs), _covered(ours), _covered(theirs), measured.alignment.mirrored)
+
+
+def _consistent(fine: Blocks) -> npt.NDArray[np.bool_]:
+    plain = fine.seen & ~fine.textured
+    return fine.agrees | plain
+
+
+def _polygon(corners: npt.NDArray[np.float64]) -> tuple[tuple[float, float], ...]:
+    return tuple((round(float(x), 4), round(float(y), 4)) for x, y in corners)
+
+
+def _covered(corners: npt.NDArray[np.float64]) -> float:
+    """Returns the area of a polygon in the unit square."""
+    x, y = corners.T
+    return round(min(1.0, abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2), 4)

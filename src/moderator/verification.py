@@ -1,0 +1,107 @@
+"""Verification of candidate pairs of contents: each pair once, its features read when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from moderator.contracts import Store
+from moderator.local import LocalFeatures, Views
+from moderator.models import VERIFIED, Evidence, Kind
+from moderator.policy import Limits, Policy, Verify
+from moderator.search.verify import Verification, verify
+from moderator.search.verify.features import Features
+
+Pair = tuple[int, int]
+ViewPair = tuple[str, str]
+WHOLE: ViewPair = ("whole", "whole")
+CHUNK = 32
+"""Pairs whose features are read together."""
+VARIANT = 0.5
+"""Least probability of a variant: among pairs that are no copies, the likelier of two."""
+
+
+class Verifier:
+    """Verifies pairs of one store's contents by a policy's `verify` section; a context manager."""
+
+    def __init__(self, store: Store, limits: Limits, chosen: Verify) -> None:
+        self.chosen = chosen
+        self.features = LocalFeatures(store, limits, thumbnails=chosen.keep == "thumbnails")
+        self._known: dict[Pair, Verification | None] = {}
+
+    def __enter__(self) -> Verifier:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.features.__exit__(*exc)
+
+    def verify(self, pairs: Mapping[Pair, ViewPair]) -> None:
+        """Verifies the pairs that have not been yet; `evidence` then tells. The values name the view of each side that
+        is closest to the other."""
+        missing = [pair for pair in pairs if pair not in self._known]
+        for start in range(0, len(missing), CHUNK):
+            some = missing[start : start + CHUNK]
+            views = self.features.of([content for pair in some for content in pair])
+            sides = [_sides(pair, pairs[pair], views) for pair in some]
+            self._known.update(zip(some, self.features.map(_told, sides), strict=True))
+
+    def evidence(self, first: int, second: int) -> Evidence:
+        """Returns the rung of a pair that was verified, seen from `first`."""
+        return evidence(self._known.get((first, second)), self.chosen)
+
+
+@contextmanager
+def verifying(store: Store, policy: Policy) -> Iterator[Verifier | None]:
+    """Gives a verifier where the policy asks for one."""
+    if policy.verify is None:
+        yield None
+    else:
+        with Verifier(store, policy.limits, policy.verify) as verifier:
+            yield verifier
+
+
+def evidence(told: Verification | None, chosen: Verify) -> Evidence:
+    """Returns what a verification says as a rung of the ladder; None: neither file nor stored features are there."""
+    if told is None:
+        note = "not verified: the files are gone, and no local features are stored"
+        return Evidence(VERIFIED, Kind.EDITED_COPY, None, chosen.probability, note)
+    if told.copy < chosen.probability and told.variant >= VARIANT:
+        note = f"the same picture in other colours, {told.note}"
+        return Evidence(VERIFIED, Kind.VARIANT, told.variant, VARIANT, note, told.region)
+    return Evidence(VERIFIED, Kind.EDITED_COPY, told.copy, chosen.probability, told.note, told.region)
+
+
+def _sides(pair: Pair, views: ViewPair, known: Mapping[int, Views]) -> list[Features | None]:
+    return [_view(known.get(content), view) for content, view in zip(pair, views, strict=True)]
+
+
+def _view(views: Views | None, label: str) -> Features | None:
+    return (views.get(label) or next(iter(views.values()))) if views else None
+
+
+def _told(sides: list[Features | None]) -> Verification | None:
+    first, second = sides
+    if first is None or second is None or (first.pixels is None and second.pixels is None):
+        return None
+    return verify(first, second)
+
+
+def identical(evidence: Sequence[Evidence]) -> bool:
+    """Whether the rung of bytes or of pixels holds: nothing is left to verify."""
+    return any(rung.holds and rung.signal in ("bytes", "pixels") for rung in evidence)
+
+
+def with_verified(evidence: Sequence[Evidence], verified: Evidence) -> tuple[Evidence, ...]:
+    """Returns the rungs with that of verification in its place: after the hashes.
+
+    Where it finds no copy, it stands before the perceptual hash, and neither that nor a cosine says copy any more: what
+    they find alike is a variant or a lookalike.
+    """
+    hashes = [rung for rung in evidence if rung.signal in ("bytes", "pixels")]
+    others = [rung for rung in evidence if rung.signal not in ("bytes", "pixels")]
+    if verified.refutes:
+        kind = Kind.VARIANT if verified.holds else Kind.LOOKALIKE
+        return (*hashes, verified, *(replace(rung, kind=kind) for rung in others))
+    pdq = [rung for rung in others if rung.signal == "pdq"]
+    return (*hashes, *pdq, verified, *(rung for rung in others if rung.signal != "pdq"))

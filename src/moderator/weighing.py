@@ -1,0 +1,147 @@
+"""Weighs candidate pairs: every rung of the evidence ladder is tried on each of them, strongest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+
+from moderator import verification
+from moderator.contracts import Embedder, Fingerprint, Store
+from moderator.models import Evidence, Match, Verdict
+from moderator.search import exact, rungs
+from moderator.vectors import Matrix
+from moderator.verification import Verifier, ViewPair
+
+CHUNK = 4096
+"""Pairs whose fingerprints and vectors are loaded together."""
+
+Pair = tuple[int, int]
+
+
+class Weighing:
+    """Tries the rungs on pairs of one store's contents.
+
+    Args:
+        verifier: verifies what might be a copy; None: cosine similarity alone decides.
+    """
+
+    def __init__(self, store: Store, embedders: Mapping[str, Embedder], verifier: Verifier | None) -> None:
+        self._store = store
+        self._embedders = embedders
+        self._verifier = verifier
+        self._fingerprints: dict[int, Fingerprint] = {}
+        self._vectors: dict[str, dict[int, Matrix]] = {}
+        self._views: dict[str, dict[int, Sequence[str]]] = {}
+        self.denied: set[Pair] = set()
+        """Pairs of contents that matched and were left out, because a reviewer has called them no match."""
+
+    def fingerprint(self, content: int) -> Fingerprint:
+        """Returns what is known of a content without a model."""
+        self._load_fingerprints([content])
+        return self._fingerprints[content]
+
+    def matches(self, pairs: Iterable[Pair], cosines: Sequence[Evidence], *, verify: bool = True) -> Iterator[Match]:
+        """Climbs the ladder with each pair: hashes, verification, then these cosine rungs in their order.
+
+        Yields those on which a rung holds, less those that a reviewer has called no match.
+        """
+        waiting = iter(pairs)
+        while some := list(islice(waiting, CHUNK)):
+            involved = sorted({content for pair in some for content in pair})
+            for name in dict.fromkeys(rung.signal for rung in cosines):
+                self._load(name, involved)
+            tried = [
+                (
+                    *rungs.hash_rungs(self._fingerprints[first], self._fingerprints[second]),
+                    *(self._tried(rung, first, second) for rung in cosines),
+                )
+                for first, second in some
+            ]
+            found = [Match(*pair, evidence) for pair, evidence in zip(some, tried, strict=True)]
+            for match in self.verified(found) if verify else found:
+                if any(rung.holds for rung in match.evidence) and not self._is_denied(match.content, match.other):
+                    yield match
+
+    def verified(self, matches: Sequence[Match]) -> list[Match]:
+        """Returns the same with the rung of verification, where pixels are not identical and a verifier is there."""
+        if self._verifier is None:
+            return list(matches)
+        asked = {
+            (match.content, match.other): self._closest_views(match)
+            for match in matches
+            if not verification.identical(match.evidence)
+        }
+        self._verifier.verify(asked)
+        return [
+            replace(match, evidence=verification.with_verified(match.evidence, self._verifier.evidence(*pair)))
+            if (pair := (match.content, match.other)) in asked
+            else match
+            for match in matches
+        ]
+
+    def _closest_views(self, match: Match) -> ViewPair:
+        """The views in which the two are closest by the last rung's model; the first of each where there is none."""
+        signal = match.evidence[-1].signal
+        views, vectors = self._views.get(signal, {}), self._vectors.get(signal, {})
+        if match.content not in vectors or match.other not in vectors:
+            return "whole", "whole"
+        products = vectors[match.content] @ vectors[match.other].T
+        row, column = np.unravel_index(int(products.argmax()), products.shape)
+        return views[match.content][int(row)], views[match.other][int(column)]
+
+    def _is_denied(self, first: int, second: int) -> bool:
+        pair = frozenset(self._fingerprints[content].sha256.hex() for content in (first, second))
+        if pair not in self._no_matches:
+            return False
+        self.denied.add((min(first, second), max(first, second)))
+        return True
+
+    @cached_property
+    def _no_matches(self) -> frozenset[frozenset[str]]:
+        """What reviewers have called no match. Asked before the grouping, so that no other link is lost with it."""
+        decisions = self._store.decisions()
+        return frozenset(frozenset((one.sha256, one.match_sha256)) for one in decisions if one.verdict is Verdict.ALLOW)
+
+    def _tried(self, rung: Evidence, first: int, second: int) -> Evidence:
+        score = self._cosine(rung.signal, first, second)
+        if score is not None and 0 < rung.threshold - score <= exact.ROUNDING:
+            score = rung.threshold
+        return replace(rung, score=score)
+
+    def _cosine(self, embedder: str, first: int, second: int) -> float | None:
+        """The closest of any two views; None where one has no vector of this model."""
+        vectors = self._vectors.get(embedder, {})
+        if first not in vectors or second not in vectors:
+            return None
+        return float(np.clip((vectors[first] @ vectors[second].T).max(), -1.0, 1.0))
+
+    def similarity(self, embedder: str, contents: Sequence[int]) -> Matrix:
+        """Returns the cosine of each two of `contents`, `[n, n]`; 1 where a hash says that they are copies."""
+        self._load(embedder, contents)
+        nothing = np.zeros((1, self._embedders[embedder].model.dimension), dtype=np.float32)
+        views = [self._vectors[embedder].get(content, nothing) for content in contents]
+        starts = np.cumsum([0, *(len(rows) for rows in views[:-1])])
+        stacked = np.concatenate(views)
+        closest = np.maximum.reduceat(np.maximum.reduceat(stacked @ stacked.T, starts, axis=0), starts, axis=1)
+        closest[rungs.same_picture([self._fingerprints[content] for content in contents])] = 1.0
+        np.fill_diagonal(closest, 1.0)
+        return closest.clip(-1.0, 1.0)
+
+    def _load(self, embedder: str, contents: Sequence[int]) -> None:
+        self._load_fingerprints(contents)
+        known, views = self._vectors.setdefault(embedder, {}), self._views.setdefault(embedder, {})
+        if missing := [content for content in contents if content not in known]:
+            for block in self._store.vectors(self._embedders[embedder].model, "all", missing):
+                for content in np.unique(block.contents).tolist():
+                    rows = np.flatnonzero(block.contents == content)
+                    known[content] = block.matrix[rows]
+                    views[content] = [block.views[row] for row in rows.tolist()]
+
+    def _load_fingerprints(self, contents: Sequence[int]) -> None:
+        if missing := [content for content in contents if content not in self._fingerprints]:
+            for block in self._store.hashes("all", missing):
+                self._fingerprints.update(zip(block.contents.tolist(), block.fingerprints, strict=True))

@@ -1,0 +1,133 @@
+"""Verification of a pair: copies pass however edited, other pictures and recoloured ones do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from moderator.edits import EDITS
+from moderator.errors import VectorError
+from moderator.intake.decode import prepare
+from moderator.models import Kind
+from moderator.policy import Verify
+from moderator.search.verify import features, geometry, verify
+from moderator.search.verify.features import Features
+from moderator.verification import evidence
+
+
+def local(picture: Image.Image) -> Features:
+    return features.extract(np.array(prepare(picture.convert("RGB"), features.PREPARED)))
+
+
+@pytest.fixture(scope="module")
+def pictures(photographs: Path) -> dict[str, Image.Image]:
+    opened = {}
+    for path in photographs.iterdir():
+        with Image.open(path) as picture:
+            opened[path.stem] = picture.convert("RGB")
+    return opened
+
+
+@pytest.fixture(scope="module")
+def known(pictures: dict[str, Image.Image]) -> dict[str, Features]:
+    return {name: local(picture) for name, picture in pictures.items()}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    ["crop-70", "crop-50", "mirror", "upside-down", "rotate-90", "rotate-25", "squash", "jpeg-10", "shrink", "caption",
+     "meme", "stickers", "screenshot", "collage-2x2", "picture-in-picture", "greyscale", "three-edits"],
+)  # fmt: skip
+def test_an_edited_copy_is_told(edit: str, pictures: dict[str, Image.Image], known: dict[str, Features]) -> None:
+    told = verify(local(EDITS[edit].apply(pictures["chelsea"], 3, [pictures["coffee"]])), known["chelsea"])
+    assert told.copy >= Verify().probability
+
+
+def test_no_photograph_is_a_copy_of_another(known: dict[str, Features]) -> None:
+    names = sorted(known)
+    wrong = [
+        (first, second)
+        for at, first in enumerate(names)
+        for second in names[:at]
+        if verify(known[first], known[second]).copy >= 0.5
+    ]
+    assert wrong == []
+
+
+def test_a_recoloured_thing_is_a_variant_and_no_copy() -> None:
+    garment = np.full((300, 300, 3), 235, np.uint8)
+    random = np.random.default_rng(0)
+    weave = random.integers(-25, 25, (60, 60, 1)).repeat(3, axis=0).repeat(3, axis=1)
+    floor = random.integers(-20, 20, (100, 100, 1)).repeat(3, axis=0).repeat(3, axis=1)
+    garment = (garment + floor).clip(0, 255).astype(np.uint8)
+    red, blue = garment.copy(), garment.copy()
+    red[60:240, 60:240] = (np.array([190, 40, 50]) + weave).clip(0, 255)
+    blue[60:240, 60:240] = (np.array([40, 60, 180]) + weave).clip(0, 255)
+    rung = evidence(verify(features.extract(red), features.extract(blue)), Verify())
+    assert rung.kind is Kind.VARIANT
+    assert rung.refutes
+
+
+def test_a_region_is_told_in_both_pictures(pictures: dict[str, Image.Image], known: dict[str, Features]) -> None:
+    cat = pictures["chelsea"]
+    canvas = Image.new("RGB", (cat.width * 2, cat.height), "white")
+    canvas.paste(cat, (cat.width, 0))
+    region = verify(local(canvas), known["chelsea"]).region
+    assert region is not None
+    assert min(x for x, _ in region.image) >= 0.45
+    assert region.match_coverage > 0.7
+    assert 0.35 < region.image_coverage <= 0.55
+    assert region.reversed.reversed == region
+
+
+def test_a_mirrored_copy_says_so(pictures: dict[str, Image.Image], known: dict[str, Features]) -> None:
+    told = verify(local(ImageOps.mirror(pictures["coffee"])), known["coffee"])
+    assert told.region is not None
+    assert told.region.mirrored
+
+
+def test_descriptors_of_the_mirrored_picture_need_no_second_look(pictures: dict[str, Image.Image]) -> None:
+    seen = local(ImageOps.mirror(pictures["coffee"]))
+    alignment = geometry.align(seen, local(pictures["coffee"]))
+    assert alignment is not None
+    assert alignment.mirrored
+    assert alignment.inliers > 100
+
+
+def test_a_reference_is_known_by_what_is_stored_of_it(
+    pictures: dict[str, Image.Image], known: dict[str, Features]
+) -> None:
+    stored = features.unpack(known["chelsea"].pack())
+    assert stored.pixels is None
+    told = verify(local(EDITS["crop-70"].apply(pictures["chelsea"], 1)), stored)
+    assert told.copy >= 0.5
+    assert "stored features" in told.note
+    assert verify(stored, local(pictures["coffee"])).copy < 0.5
+
+
+def test_what_is_stored_holds_no_pixels_unless_a_thumbnail_is_asked_for(known: dict[str, Features]) -> None:
+    packed = known["coffee"].pack()
+    assert known["coffee"].pixels is not None
+    assert len(packed) < 90_000
+    thumbnail = features.unpack(known["coffee"].pack(thumbnail=True)).pixels
+    assert thumbnail is not None
+    assert thumbnail.shape == known["coffee"].pixels.shape
+
+
+@given(st.integers(0, 400))
+def test_stored_features_that_are_cut_are_refused(length: int) -> None:
+    whole = features.extract(np.random.default_rng(1).integers(0, 255, (40, 40, 3), dtype=np.uint8)).pack()
+    with pytest.raises(VectorError):
+        features.unpack(whole[: min(length, len(whole) - 1)])
+
+
+@pytest.mark.parametrize("colour", ["black", "white"])
+def test_flat_pictures_are_never_verified_as_copies(colour: str, known: dict[str, Features]) -> None:
+    flat = local(Image.new("RGB", (64, 48), colour))
+    assert verify(flat, known["coffee"]).copy == 0.0
+    assert verify(flat, local(Image.new("RGB", (48, 64), "grey"))).copy < 0.5

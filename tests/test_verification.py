@@ -1,0 +1,62 @@
+"""Verification in whole scans: edited copies are named, lookalikes are not copies, references need no file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from moderator import Finding, Kind, Registry, load_policy, scan
+from moderator.policy import Policy
+from moderator.resources import ready_policies
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry.discover()
+
+
+@pytest.fixture
+def offline(tmp_path: Path, registry: Registry) -> Policy:
+    policy = load_policy(ready_policies()["offline"], registry.vocabulary())
+    return policy.model_copy(update={"store": f"sqlite:///{tmp_path}/moderator.db"})
+
+
+def findings(policy: Policy, folder: Path, registry: Registry, rule: str) -> list[Finding]:
+    report = scan(policy, [str(folder)], registry=registry)
+    assert report.faults == ()
+    return [one for one in report.findings if one.rule == rule]
+
+
+@pytest.mark.parametrize("folder", ["reg-test-input-dih", "bridge-mods"])
+def test_every_edit_of_the_bridge_is_in_one_group_of_copies(
+    folder: str, shared_data: Path, offline: Policy, registry: Registry
+) -> None:
+    found = findings(offline, shared_data / "edits" / folder, registry, "duplicates")
+    pictures = len(list((shared_data / "edits" / folder).iterdir()))
+    assert len({one.image.path for one in found}) == pictures - 1
+    assert {one.kind for one in found} <= {Kind.COPY, Kind.EDITED_COPY}
+
+
+def test_two_photographs_of_one_scene_are_lookalikes_and_no_copies(
+    tmp_path: Path, photographs: Path, offline: Policy, registry: Registry
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    left = photographs / "motorcycle_left.png"
+    shutil.copy(left, pictures)
+    with Image.open(_right(left)) as right:
+        right.convert("RGB").save(pictures / "right.jpg", quality=90)
+    report = scan(offline, [str(pictures)], registry=registry)
+    assert {one.kind for one in report.findings} == {Kind.LOOKALIKE}
+
+
+def _right(left: Path) -> Path:
+    from importlib.util import find_spec
+
+    spec = find_spec("skimage")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).with_name("data") / left.name.replace("left", "right")
