@@ -32,6 +32,9 @@ faults: setup ## kill, hang and cut off a real MySQL, 20 seeds of each
 bench: setup ## measure quality and speed
 	@$(BIN)/python -m benchmarks.run
 
+bench-long: setup ## measure quality at length, on the pictures of PICTURES
+	@$(BIN)/python -m benchmarks.quality --long $(PICTURES)
+
 bench-long: setup ## measure search and stores at a million vectors; hours, 6 GB of memory, 10 GB of disk
 	@$(BIN)/python -m benchmarks.run --long
 	@$(BIN)/python -m benchmarks.stores --rows 10000 100000 1000000

@@ -48,7 +48,7 @@ class Sizes:
     strangers: int
 
 
-SHORT, LONG = Sizes(60, 6, 60), Sizes(400, 12, 400)
+SHORT, LONG = Sizes(40, 4, 40), Sizes(400, 12, 400)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
