@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-long clean faults
+.PHONY: help setup demo test check bench bench-quality bench-long clean faults
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,7 +32,7 @@ faults: setup ## kill, hang and cut off a real MySQL, 20 seeds of each
 bench: setup ## measure quality and speed
 	@$(BIN)/python -m benchmarks.run
 
-bench-long: setup ## measure quality at length, on the pictures of PICTURES
+bench-quality: setup ## measure quality at length, on the pictures of PICTURES
 	@$(BIN)/python -m benchmarks.quality --long $(PICTURES)
 
 bench-long: setup ## measure search and stores at a million vectors; hours, 6 GB of memory, 10 GB of disk
