@@ -298,9 +298,9 @@ def merge_laughs() -> str:
     ],
 )  # fmt: skip
 def test_a_yaml_bomb_is_refused_quickly(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()  # of this process alone: other work on the machine does not count
     assert only_problem(text)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_deep_but_readable_document_is_refused_by_its_depth() -> None:

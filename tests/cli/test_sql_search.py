@@ -71,6 +71,7 @@ def test_functions_are_installed_for_the_shell(run: Run, scanned: str, server: S
 
 
 def test_a_store_that_needs_no_functions_says_so(run: Run, policy_file: Path) -> None:
+    run("db", "init")
     assert "needs none" in run("db", "functions").out
 
 

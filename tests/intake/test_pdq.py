@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pdqhash
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from moderator.intake.pdq import REDUCED, pdq
+from moderator.search.rungs import PDQ_QUALITY
 from tests.conftest import PHOTOGRAPHS
-
-pdqhash = pytest.importorskip("pdqhash", reason="pdqhash is not installed (the extra `dev`)")
 
 
 def reference(picture: Image.Image) -> tuple[bytes, int]:
@@ -46,6 +46,13 @@ def test_a_picture_of_any_size_has_the_bits_of_the_reference(width: int, height:
     coarse = np.random.default_rng(seed).integers(0, 256, (7, 9, 3), dtype=np.uint8)
     picture = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
     assert differing(pdq(picture)[0], reference(picture)[0]) <= 4
+
+
+def test_a_picture_of_plain_quarters_is_not_told_by_bits_that_rounding_decides() -> None:
+    picture = Image.new("RGB", (64, 64), "white")
+    picture.paste("black", (0, 0, 32, 32))
+    assert reference(picture)[1] >= PDQ_QUALITY
+    assert pdq(picture)[1] == 0
 
 
 @pytest.mark.parametrize("size", [(4, 100), (100, 4), (1, 1)])

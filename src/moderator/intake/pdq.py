@@ -3,7 +3,7 @@
 By the algorithm of "The PDQ hashing algorithm" (ThreatExchange, pdq/hashing.pdf): luma, a tent filter and 64 x 64
 samples, a discrete cosine transform of which 16 x 16 terms are kept, and a bit for each term above the median. Filter,
 sampling and transform are linear, so each is a small matrix here; that takes a fifth of the time of the reference's own
-code (pdqhash), whose bits it gives: the tests hold the two together.
+code (pdqhash), whose bits it gives but where rounding decides them: the tests hold the two together.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ LEAST_SIDE = 5
 REDUCED = 512
 """Larger pictures are first reduced by a whole factor to no less than this (the reference shrinks to 512 too:
 ThreatExchange, pdq/README). A box of whole pixels moves the hash least; resampling to 512 moved it by 10 bits."""
+UNDECIDED = 31
+"""Most bits that rounding may decide (rungs.PDQ_DISTANCE): beyond it, strangers match by chance, and copies do not."""
+ROUNDING = 0.01
+"""How near the median rounding decides a term's bit: of a photograph's 256 terms one or two stand there, of four plain
+quarters 192."""
 _SAMPLES, _TERMS = 64, 16
 _PASSES = 2
 
@@ -32,7 +37,8 @@ Floats = npt.NDArray[np.float32]
 def pdq(picture: Image) -> tuple[bytes, int]:
     """Returns eight PDQ hashes (256 bytes: the picture, then its rotations and flips) and the quality 0..100.
 
-    Empty where the picture is too small to hash.
+    Empty where the picture is too small to hash. The quality is 0 where rounding decides too many bits: a picture of a
+    few plain fields, whose hash says nothing.
     """
     if min(picture.size) < LEAST_SIDE:
         return b"", 0
@@ -40,7 +46,8 @@ def pdq(picture: Image) -> tuple[bytes, int]:
     luma = np.asarray((picture.reduce(factor) if factor > 1 else picture).convert("F"))
     samples = _sampler(luma.shape[0]) @ luma @ _sampler(luma.shape[1]).T
     terms = _cosines() @ samples @ _cosines().T
-    return b"".join(map(_bits, _orientations(terms))), _quality(samples)
+    quality = _quality(samples) if _undecided(terms) <= UNDECIDED else 0
+    return b"".join(map(_bits, _orientations(terms))), quality
 
 
 @lru_cache(maxsize=64)
@@ -81,10 +88,19 @@ def _orientations(terms: Floats) -> Iterator[Floats]:
     yield from (terms, across.T, both, down.T, down, across, terms.T, both.T)
 
 
+def _median(terms: Floats) -> np.float32:
+    """Returns the lower of the two middle terms, as the reference does."""
+    lower = terms.size // 2 - 1
+    middle: np.float32 = np.partition(terms, lower, axis=None)[lower]
+    return middle
+
+
+def _undecided(terms: Floats) -> int:
+    return int((np.abs(terms - _median(terms)) < ROUNDING).sum())
+
+
 def _bits(terms: Floats) -> bytes:
-    flat = terms.ravel()
-    middle = np.partition(flat, flat.size // 2 - 1)[flat.size // 2 - 1]
-    return np.packbits(flat[::-1] > middle).tobytes()
+    return np.packbits(terms.ravel()[::-1] > _median(terms)).tobytes()
 
 
 def _quality(samples: Floats) -> int:

@@ -51,7 +51,7 @@ def pdq_rung(a: Fingerprint, b: Fingerprint) -> Evidence:
     if not a.pdq or not b.pdq:
         return Evidence("pdq", Kind.COPY, None, PDQ_THRESHOLD, "not computed (extra: moderator[pdq])")
     if min(a.pdq_quality, b.pdq_quality) < PDQ_QUALITY:
-        return Evidence("pdq", Kind.COPY, None, PDQ_THRESHOLD, "too flat to be told apart by its hash")
+        return Evidence("pdq", Kind.COPY, None, PDQ_THRESHOLD, "too flat or too regular to be told apart by its hash")
     ours = np.frombuffer(a.pdq, dtype=np.uint8).reshape(8, 32)
     theirs = np.frombuffer(b.pdq, dtype=np.uint8).reshape(8, 32)
     # The hash of a turned picture is worked out, not measured, so the two sides may tell some bits apart.

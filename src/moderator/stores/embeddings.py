@@ -39,7 +39,7 @@ class Embeddings(Tables):
             f"SELECT e.content_id, e.view, {self._column('e.embedding')} FROM embeddings e "
             f"JOIN contents c ON c.id = e.content_id WHERE e.model_id = ? AND c.state = 'judged' AND {SCOPES[scope]}"
         )
-        for rows in self._blocks(sql, "e.content_id", (number,), _IDS, only):
+        for rows in self._blocks(sql, "e.content_id, e.view", (number,), _IDS, only):
             yield self._block(rows, model)
 
     def generation(self, model: ModelId) -> Generation | None:

@@ -37,15 +37,17 @@ class Tables(Store):
     _session: Session
 
     def _blocks(
-        self, sql: str, column: str, values: Sequence[Any], ids: str, only: Sequence[int] | None = None
+        self, sql: str, order: str, values: Sequence[Any], ids: str, only: Sequence[int] | None = None
     ) -> Iterator[list[Row]]:
         """Yields the rows of a query, whose first is the content id, in blocks that never end between two rows of one
-        content: `ids`, a query of all content ids that takes the same values, tells where one may end. Each block is a
-        query of its own, bounded on both sides, so that no plan reads more than it, and it can be repeated alone.
+        content: `order` names its column first, and `ids`, a query of all content ids that takes the same values, tells
+        where one may end. Each block is a query of its own, bounded on both sides, so that no plan reads more than it,
+        and it can be repeated alone.
         """
+        column = order.partition(",")[0]
         if only is not None:
             for some in chunks(only):
-                narrowed = f"{sql} AND {column} IN ({marks(some)}) ORDER BY {column}"
+                narrowed = f"{sql} AND {column} IN ({marks(some)}) ORDER BY {order}"
                 if rows := self._session.rows(narrowed, (*values, *some)):
                     yield rows
             return
@@ -53,7 +55,7 @@ class Tables(Store):
         while after is not None:
             first, after = after, self._edge(ids, column, values, after)
             bound = "" if after is None else f" AND {column} <= {after:d}"
-            ordered = f"{sql} AND {column} > ?{bound} ORDER BY {column}"
+            ordered = f"{sql} AND {column} > ?{bound} ORDER BY {order}"
             if rows := self._session.rows(ordered, (*values, first)):
                 yield rows
 
