@@ -1,4 +1,4 @@
--- The least that `moderator scan`, `search` and `references` need, for MySQL and MariaDB. Run it as an administrator after
+-- The least that `moderator scan`, `search` and `references` need, for MySQL (MariaDB: sql/mariadb/grants.sql). Run it as an administrator after
 -- `moderator db init`, which makes the database (here `moderator`) and its tables:
 --
 --     mysql < sql/mysql/grants.sql
@@ -11,6 +11,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON moderator.contents TO 'moderator'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON moderator.images TO 'moderator'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON moderator.models TO 'moderator'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON moderator.embeddings TO 'moderator'@'%';
+GRANT SELECT, INSERT ON moderator.embedding_codes TO 'moderator'@'%';
+GRANT SELECT, INSERT ON moderator.code_seeds TO 'moderator'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON moderator.features TO 'moderator'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON moderator.reference_sets TO 'moderator'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON moderator.reference_entries TO 'moderator'@'%';

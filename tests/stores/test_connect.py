@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ from moderator.stores.sql import SqlStore
 from tests import engines
 from tests.engines import OwnServer
 from tests.engines.certificates import make_certificates
-from tests.handmade import entry
-from tests.stores.contract import referenced, written
+from tests.handmade import FLAT, at, entry
+from tests.stores.contract import decision, referenced, report, written
 
 
 @pytest.fixture(scope="module")
@@ -150,22 +151,68 @@ def test_a_server_that_is_too_old_is_named_with_what_it_lacks(
 # Users and databases
 
 
-@pytest.fixture
-def limited(server: OwnServer, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of a store by a user such as sql/mysql/grants.sql makes, who has the database's name here."""
+def grants(engine: str) -> str:
+    return resource("sql", engine, "grants.sql").read_text()
+
+
+def named(sql: str, database: str) -> str:
+    """The statements for another database, and a user who has its name."""
+    return re.sub(r"\bmoderator\b(?=[.'])", database, sql)
+
+
+@contextmanager
+def granted(server: OwnServer, database: str) -> Iterator[str]:
+    """Makes a store, and a user by the engine's grants.sql who has the database's name; yields that user's URL."""
+    engine = server.engine.name
     SqlStore.create(server.url(database))
-    server.client(re.sub(r"\bmoderator\b(?=[.'])", database, resource("sql", "mysql", "grants.sql").read_text()))
-    monkeypatch.setenv(PASSWORD_VARIABLE, "change-this")
-    yield f"mysql://{database}@localhost:{server.port}/{database}?ssl_ca={server.ca}"
+    server.client(named(grants(engine), database))
+    yield f"{engine}://{database}@localhost:{server.port}/{database}?ssl_ca={server.ca}"
     server.execute(f"DROP USER '{database}'@'%'")
 
 
-def test_the_granted_rights_are_enough_to_write_read_and_remove(limited: str) -> None:
+@pytest.fixture
+def limited(server: OwnServer, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a store by a user such as sql/mysql/grants.sql makes."""
+    with granted(server, database) as url:
+        monkeypatch.setenv(PASSWORD_VARIABLE, "change-this")
+        yield url
+
+
+def works(store: SqlStore) -> None:
+    """Does once what scans, searches and `references` do to a store."""
+    written(store, entry("/shop/a.png", at(10)))
+    written(store, entry("/shop/a.png", at(20)))
+    referenced(store, "banned", entry("/banned/b.png", at(30)))
+    assert store.likely(FLAT, at(20), 2)
+    assert store.remove_references("banned", []) == 1
+    store.decide(decision("a"))
+    store.record(report())
+    store.forget(["/shop/a.png"])
+    assert store.status()["images"] == "0"
+
+
+def test_the_granted_rights_are_enough_to_write_search_and_remove(limited: str) -> None:
     with SqlStore.open(limited) as store:
-        written(store, entry("/shop/a.png"))
-        referenced(store, "banned", entry("/banned/b.png"))
-        assert store.remove_references("banned", []) == 1
-        assert store.status()["images"] == "1"
+        works(store)
+
+
+def test_the_rights_granted_on_mariadb_are_enough_and_those_on_an_index_are_added_to_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = engines.MARIADB.server()
+    if not isinstance(server, OwnServer):
+        pytest.fail("this test needs a server of its own: unset MODERATOR_TEST_MARIADB_URL")
+    with server.database() as database, granted(server, database) as limited:
+        with SqlStore.open(server.url(database)) as store:
+            written(store, entry("/shop/c.png", at(40)))
+            store.build_indexes()
+            store.forget(["/shop/c.png"])
+        comment = next(line for line in grants("mariadb").splitlines() if "vectors_1" in line)
+        server.client(named(comment.removeprefix("-- "), database))
+        monkeypatch.setenv(PASSWORD_VARIABLE, "change-this")
+        with SqlStore.open(limited) as store:
+            assert store.guess(FLAT, at(40), 1) is not None
+            works(store)
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def _hint(code: int, original: object, address: Address) -> str:
     hints = {
         1045: f"check the user and {PASSWORD_VARIABLE}",
         1049: "`moderator db init` makes the database",
-        **dict.fromkeys(_DENIED, "let an administrator run `moderator db init`, and see sql/mysql/grants.sql"),
+        **dict.fromkeys(_DENIED, "let an administrator run `moderator db init`, and see sql/*/grants.sql"),
         **dict.fromkeys(_LOST, "is the server up? What was committed is safe, and a new scan goes on from there"),
         **dict.fromkeys(_COLLIDED | _DISTRIBUTED, "others kept it busy for too long; a new scan goes on from here"),
     }
