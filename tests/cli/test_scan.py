@@ -183,7 +183,7 @@ rules: [{{id: copies, detector: duplicates, threshold: 0.999}}]
     Path("clip.yaml").write_text(document)
     first = json.loads(run("scan", uploads, "--policy", "clip.yaml", "--format", "json").out)
     assert first["counts"]["embedded"] == 3
-    monkeypatch.setattr("moderator.embedders.clip.ClipEmbedder._loaded", property(lambda _: 1 / 0))
+    monkeypatch.setattr("moderator.embedders.clip.ClipEmbedder.loaded", property(lambda _: 1 / 0))
     second = json.loads(run("scan", uploads, "--policy", "clip.yaml", "--format", "json").out)
     assert second["counts"] == {**first["counts"], "embedded": 0, "unchanged": 3}
     assert second["findings"] == first["findings"]
