@@ -23,7 +23,7 @@ def warn_of_secret(url: str) -> None:
 
 def ask(error: ModeratorError) -> bool:
     """Asks on the terminal for the password that a store wanted, and keeps it for the rest of this process; False where
-    the error is another one, there is no terminal, or it was asked before."""
+    the error is another one, there is no terminal, it was asked before, or nothing is answered."""
     import getpass
 
     from moderator.stores.address import PASSWORD_VARIABLE
@@ -31,5 +31,9 @@ def ask(error: ModeratorError) -> bool:
     terminal = sys.stdin.isatty() and sys.stderr.isatty()
     if not isinstance(error, PasswordWanted) or PASSWORD_VARIABLE in os.environ or not terminal:
         return False
-    os.environ[PASSWORD_VARIABLE] = getpass.getpass(f"{error}: ", stream=sys.stderr)
+    try:
+        os.environ[PASSWORD_VARIABLE] = getpass.getpass(f"{error}: ", stream=sys.stderr)
+    except (KeyboardInterrupt, EOFError):
+        screen.errors().print()
+        return False
     return True
