@@ -57,10 +57,17 @@ def scan(
         ModelError: weights cannot be had. Nothing has been read then.
         StoreError: the store cannot be used; batches written before are kept.
     """
-    started, clock = datetime.now(UTC), time.monotonic()
     registry = registry or Registry.discover()
-    progress = progress or Progress()
     wanted = pictures if isinstance(pictures, Pictures) else Pictures(pictures)
+    report = judge(policy, wanted, registry, progress or Progress(), name)
+    if more := registry.scan_finished(report):
+        report = replace(report, faults=(*report.faults, *more))
+    return report
+
+
+def judge(policy: Policy, wanted: Pictures, registry: Registry, progress: Progress, name: str) -> Report:
+    """Does what `scan` does, unknown to the plugins that wait for the end of a scan."""
+    started, clock = datetime.now(UTC), time.monotonic()
     sources = _sources(wanted)
     walked = list(walk(sources, exclude=policy.exclude, metadata=wanted.metadata, listed=wanted.listed))
     embedders = registry.make_embedders(policy)
@@ -103,8 +110,6 @@ def scan(
             unread_references=unread,
         )
         store.record(report)
-    if more := registry.scan_finished(report):
-        report = replace(report, faults=(*report.faults, *more))
     return report
 
 

@@ -166,11 +166,12 @@ def detected(genuine: Genuine, threshold: float, confidence: float = 0.95) -> Ma
     """Returns by edit which share of copies is found at a threshold, with Wilson's interval; the key `` is all."""
     edits = np.array(genuine.edits)
     hits = genuine.scores >= threshold
-    shares = {edit: _share(hits[edits == edit], confidence) for edit in dict.fromkeys(genuine.edits)}
-    return {"": _share(hits, confidence), **shares}
+    shares = {edit: wilson(hits[edits == edit], confidence) for edit in dict.fromkeys(genuine.edits)}
+    return {"": wilson(hits, confidence), **shares}
 
 
-def _share(hits: npt.NDArray[np.bool_], confidence: float) -> Share:
+def wilson(hits: npt.NDArray[np.bool_], confidence: float = 0.95) -> Share:
+    """Returns the share of `hits`, bool `[n]`, with Wilson's interval, which takes them as independent."""
     from scipy.stats import binomtest
 
     if not len(hits):

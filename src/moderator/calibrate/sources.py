@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pictures
-from PIL import ImageOps
 
 from moderator.calibrate.similarities import Genuine, Similarities, of_pairs, of_pictures, same_by_hash
 from moderator.calibrate.tail import Impostors
 from moderator.contracts import Embedder, Found, Progress, Store
 from moderator.edits import BATTERY
+from moderator.edits.copies import original, save_copies
 from moderator.errors import ArgumentError
 from moderator.ingest import Ingest, Ingested
 from moderator.intake.walk import walk
@@ -25,8 +25,6 @@ from moderator.registry import Registry
 
 LEAST_PICTURES = 30
 """Below this many pictures nothing is said of different ones."""
-QUALITY = 90
-"""JPEG quality in which edited copies are saved, before they are read as any file is."""
 SAME = {"1": True, "true": True, "yes": True, "same": True, "match": True,
         "0": False, "false": False, "no": False, "different": False, "not-a-match": False}  # fmt: skip
 """Words for a label."""
@@ -125,15 +123,10 @@ def _copies(ingest: Ingest, outcome: Ingested, asked: Asked) -> list[tuple[int, 
 def _edited(asked: Asked, originals: Mapping[int, Found]) -> Iterator[tuple[Path, int, str]]:
     pictures: list[Pictures.Image] = []
     for content, found in originals.items():
-        try:
-            with Pictures.open(found.path) as opened:
-                picture = ImageOps.exif_transpose(opened).convert("RGB")
-        except (OSError, ValueError):
+        picture = original(found.path)
+        if picture is None:
             continue  # it was read a moment ago; what cannot be read again has no copies
-        picture.thumbnail((1024, 1024))
-        for edit in BATTERY:
-            path = asked.folder / f"{content}-{edit.name}.jpg"
-            edit.apply(picture, asked.seed, pictures[-3:]).save(path, quality=QUALITY)
+        for path, edit in save_copies(picture, asked.folder / str(content), BATTERY, asked.seed, pictures[-3:]):
             yield path, content, edit.name
         pictures.append(picture)
 

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from moderator.cli import (
+    attack,
     calibrate,
     compare,
     db,
@@ -51,6 +52,7 @@ app.command("plan")(plan.plan)
 app.command("decide")(decisions.decide)
 app.add_typer(decisions.app, name="decisions")
 app.command("calibrate")(calibrate.calibrate)
+app.command("attack")(attack.attack)
 app.command("demo")(demo.demo)
 app.command("init")(init.init)
 app.add_typer(policy.app, name="policy")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from moderator.calibrate import Calibrated, Calibration, Share, detected, matched
+from moderator.cli.screen import drawn
 from moderator.reports.terminal import visible
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ def renderable(found: Calibration, measured: Measured, notes: Sequence[str]) -> 
 
 def drawing(found: Calibration, measured: Measured, notes: Sequence[str]) -> str:
     """Returns the same as an SVG picture."""
-    console = Console(record=True, width=110, file=io.StringIO(), force_terminal=True)
-    console.print(renderable(found, measured, notes))
-    return console.export_svg(title="moderator calibrate")
+    return drawn(renderable(found, measured, notes), "moderator calibrate")
 
 
 def _parts(found: Calibration, measured: Measured, notes: Sequence[str]) -> Iterator[RenderableType]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 PLAIN_WIDTH = 120
@@ -16,6 +17,13 @@ def console() -> Console:
     """Standard output; without a terminal, plain text of a fixed width."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
     return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def drawn(shown: RenderableType, title: str, width: int = 110) -> str:
+    """Returns what a terminal of `width` columns would show, as an SVG picture."""
+    terminal = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
+    terminal.print(shown)
+    return terminal.export_svg(title=title)
 
 
 def errors() -> Console:

@@ -1,0 +1,60 @@
+"""`moderator attack`: edited copies against a policy, and which of them get past it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from moderator.cli import output, screen
+from moderator.cli.options import PolicyOption, session
+
+
+def attack(
+    pictures: Annotated[
+        list[str], typer.Argument(metavar="PICTURES", help="Your own pictures; copies are made of some of them.")
+    ],
+    policy: PolicyOption = None,
+    count: Annotated[
+        int, typer.Option("--pictures", "-n", min=1, help="Of how many pictures copies are made, at most.")
+    ] = 20,
+    edit: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this edit, and others so named; else all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Chooses the pictures and drives the edits.")] = 0,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
+    least: Annotated[
+        float | None, typer.Option(metavar="RATE", min=0, max=1, help="Exit with 1 if fewer copies are found.")
+    ] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here.")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw what is shown here.")] = None,
+) -> None:
+    """Attack a policy with edited copies, and show what of each edit is blocked, sent to review or missed.
+
+    The pictures become references of each set that a rule asks, and pictures that were there before; the copies are
+    scanned as uploads. A copy is found if a rule on duplicates or prohibited pictures names its original as a copy.
+    Nothing is stored; the policy's own sets, allowlists, texts and decisions have no part in it.
+    """
+    from moderator.attack import Asked, chosen_edits, detected
+    from moderator.attack import attack as run
+    from moderator.cli import attacked as shown
+    from moderator.cli.progress import progress
+
+    chosen = session(policy)
+    for file in (as_json, svg):
+        if file is not None:
+            output.check_writable(file)
+    edits = chosen_edits(edit or [])
+    with tempfile.TemporaryDirectory(prefix="moderator-") as folder:
+        asked = Asked(Path(folder).resolve(), count, seed, edits)
+        found = run(chosen.policy, chosen.registry, pictures, asked, progress())
+    console = screen.console()
+    console.print(shown.renderable(found, chosen.name, confidence))
+    if as_json is not None:
+        output.write(as_json, shown.document(found, chosen.name, seed, confidence))
+    if svg is not None:
+        output.write(svg, screen.drawn(shown.renderable(found, chosen.name, confidence), "moderator attack", 130))
+    rate = detected(found.attempts).value
+    raise typer.Exit(1 if least is not None and not rate >= least else 0)

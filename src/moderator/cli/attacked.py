@@ -1,0 +1,146 @@
+"""How an attack is shown: the blind spots, every edit with what became of its copies, and the false matches."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from moderator.attack import Attack, Attempt, detected
+from moderator.models import Verdict
+from moderator.reports.terminal import visible
+
+BLIND = 0.9
+"""An edit found less often than this is a blind spot."""
+SPOTS = 6
+BAR = 12
+"""Columns of a bar that stands for all copies of an edit."""
+FALSE = 10
+OUTCOMES = {"blocked": ("█", "green"), "review": ("▓", "yellow"), "alike": ("░", "magenta"), "missed": ("·", "red")}
+"""What became of a copy, best first, and how a bar draws it."""
+
+
+def renderable(found: Attack, policy: str, confidence: float) -> RenderableType:
+    """Returns an attack as something rich can print."""
+    return Group(*_parts(found, policy, confidence))
+
+
+def outcome(attempt: Attempt) -> str:
+    """Returns which of `OUTCOMES` became of a copy."""
+    if attempt.verdict is not None:
+        return "blocked" if attempt.verdict is Verdict.BLOCK else "review"
+    return "alike" if attempt.alike else "missed"
+
+
+def _parts(found: Attack, policy: str, confidence: float) -> Iterator[RenderableType]:
+    whole = detected(found.attempts, confidence)
+    false = [one for one in found.attempts if one.wrong]
+    text = f"{visible(policy)}: {whole.count:,} of {whole.of:,} copies of {found.pictures:,} picture(s) found"
+    if whole.of:
+        text += f", {whole.value:.1%} ({whole.low:.1%} to {whole.high:.1%})"
+    yield Text(f"{text}; {len(false):,} false match(es)", style="bold")
+    yield _spots(found)
+    yield _edits(found, confidence)
+    key = "blocked █, sent to review ▓, told only as something that resembles the original ░, missed ·"
+    yield Text(f"Found by {_rungs(found.attempts) or 'nothing'}. Bars: {key}", style="dim")
+    if false:
+        yield Text("Copies that were called copies of another picture (should it be a copy too, all is well):")
+        for one in false[:FALSE]:
+            yield Text(f"  {one.edit.name} of {visible(one.picture)}: {', '.join(map(visible, one.wrong))}")
+    if found.unjudged:
+        yield Text(f"· {found.unjudged:,} copies could not be judged and are not in it", style="dim")
+    for note in found.notes:
+        yield Text(f"· {visible(note)}", style="dim")
+
+
+def _spots(found: Attack) -> Text:
+    rates = [(edit, detected(attempts).value) for edit, attempts in found.by_edit.items()]
+    blind = [f"{edit.name} ({edit.words}) {rate:.0%}" for edit, rate in rates if rate < BLIND]
+    if not blind:
+        return Text(f"No blind spots: of every edit at least {BLIND:.0%} are found", style="green")
+    more = f"; and {len(blind) - SPOTS} more" if len(blind) > SPOTS else ""
+    return Text.assemble(("Blind spots: ", "bold red"), "; ".join(blind[:SPOTS]), more)
+
+
+def _edits(found: Attack, confidence: float) -> Table:
+    titles = ("edit", "family", "severity", "", "found", f"{confidence:.0%} interval", *OUTCOMES, "false", "by")
+    table = Table(*titles, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.columns[3].no_wrap = True
+    for column in table.columns[4:-1]:
+        column.justify, column.no_wrap = "right", True
+    for edit, attempts in found.by_edit.items():
+        share = detected(attempts, confidence)
+        counts = Counter(map(outcome, attempts))
+        ends = f"{share.low:.0%} to {share.high:.0%}"
+        numbers = [str(counts[name] or "-") for name in OUTCOMES]
+        false = str(sum(bool(one.wrong) for one in attempts) or "-")
+        bar, rungs = _bar(counts), _rungs(attempts)
+        table.add_row(edit.name, edit.family, edit.severity, bar, f"{share.value:.0%}", ends, *numbers, false, rungs)
+    return table
+
+
+def _bar(counts: Mapping[str, int]) -> Text:
+    total, reached, drawn = sum(counts.values()), 0, 0
+    bar = Text()
+    for name, (sign, style) in OUTCOMES.items():
+        reached += counts[name]
+        end = round(reached / total * BAR)
+        bar.append(sign * (end - drawn), style)
+        drawn = end
+    return bar
+
+
+def _rungs(attempts: Sequence[Attempt]) -> str:
+    counts = Counter(one.rung for one in attempts if one.found)
+    return ", ".join(f"{rung} {count:,}" for rung, count in counts.most_common())
+
+
+def document(found: Attack, policy: str, seed: int, confidence: float) -> str:
+    """Returns every figure as JSON."""
+    edits = [
+        {
+            "edit": edit.name,
+            "words": edit.words,
+            "family": edit.family,
+            "severity": edit.severity,
+            **_figures(attempts, confidence),
+        }
+        for edit, attempts in found.by_edit.items()
+    ]
+    false = [
+        {"edit": one.edit.name, "picture": one.picture, "matched": list(one.wrong)}
+        for one in found.attempts
+        if one.wrong
+    ]
+    made = {
+        "policy": policy,
+        "seed": seed,
+        "confidence": confidence,
+        "pictures": found.pictures,
+        **_figures(found.attempts, confidence),
+        "unjudged": found.unjudged,
+        "edits": edits,
+        "false_matches": false,
+        "notes": list(found.notes),
+    }
+    return json.dumps(made, indent=2) + "\n"
+
+
+def _figures(attempts: Sequence[Attempt], confidence: float) -> Mapping[str, Any]:
+    share = detected(attempts, confidence)
+    counts = Counter(map(outcome, attempts))
+    return {
+        "copies": share.of,
+        "found": share.count,
+        "rate": share.value if share.of else None,
+        "interval": [share.low, share.high] if share.of else None,
+        **{name: counts[name] for name in OUTCOMES},
+        "rungs": dict(Counter(one.rung for one in attempts if one.found)),
+        "false": sum(bool(one.wrong) for one in attempts),
+    }

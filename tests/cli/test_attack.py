@@ -1,0 +1,61 @@
+"""`moderator attack`: pictures in, what a policy finds of their edited copies out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.scanning import many_pictures
+
+
+@pytest.fixture
+def folder(run: Run, policy_file: Path) -> Path:
+    return many_pictures(Path("in"), 4)
+
+
+def test_blind_spots_are_named_first_and_every_figure_is_written(run: Run, folder: Path) -> None:
+    narrow = ("--edit", "jpeg-30", "--edit", "upside-down", "--edit", "padding")
+    ran = run("attack", folder, *narrow, "--json", "out.json", "--svg", "out.svg", "--least", "0.1")
+    assert ran.code == 0, ran.err
+    assert "policy.yaml: " in ran.out.splitlines()[0]
+    told = json.loads(Path("out.json").read_text())
+    assert (told["pictures"], told["copies"]) == (4, 12)
+    assert {one["edit"] for one in told["edits"]} == {"jpeg-30", "upside-down", "padding"}
+    assert sum(told[outcome] for outcome in ("blocked", "review", "alike", "missed")) == 12
+    assert told["edits"][0]["rate"] == min(one["rate"] for one in told["edits"]) < 0.9
+    assert f"Blind spots: {told['edits'][0]['edit']} ({told['edits'][0]['words']})" in ran.out
+    assert Path("out.svg").read_text().startswith("<svg")
+    assert not Path("moderator.db").exists()
+
+
+def test_a_rate_below_the_least_one_exits_with_1(run: Run, folder: Path) -> None:
+    ran = run("attack", folder, "--edit", "padding", "--least", "1")
+    assert ran.code == 1
+    assert "Blind spots: padding" in ran.out
+
+
+def test_a_model_that_cannot_be_had_fails_as_a_scan_does(run: Run, folder: Path) -> None:
+    Path("other.yaml").write_text(
+        "version: 1\nembedders:\n  sscd: {type: onnx, model: /nowhere/model.onnx}\n"
+        "rules:\n  - {id: copies, detector: duplicates, threshold: 0.6, verdict: review}\n"
+    )
+    attacked, scanned = run("attack", folder, "--policy", "other.yaml"), run("scan", folder, "--policy", "other.yaml")
+    assert attacked.code == scanned.code == 3
+    assert attacked.err == scanned.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["in", "--edit", "miror"], 2, "did you mean `mirror`?"),
+        (["nowhere"], 2, "nowhere"),
+        (["in", "--svg", "nowhere/out.svg"], 3, "there is no folder nowhere"),
+    ],
+)
+def test_what_cannot_be_attacked_is_refused(run: Run, folder: Path, arguments: list[str], code: int, says: str) -> None:
+    ran = run("attack", *arguments)
+    assert ran.code == code
+    assert says in ran.err
