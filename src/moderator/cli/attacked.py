@@ -19,7 +19,7 @@ from moderator.reports.terminal import visible
 BLIND = 0.9
 """An edit found less often than this is a blind spot."""
 SPOTS = 6
-BAR = 12
+BAR = 10
 """Columns of a bar that stands for all copies of an edit."""
 FALSE = 10
 OUTCOMES = {"blocked": ("█", "green"), "review": ("▓", "yellow"), "alike": ("░", "magenta"), "missed": ("·", "red")}
@@ -43,7 +43,7 @@ def _parts(found: Attack, policy: str, confidence: float) -> Iterator[Renderable
     false = [one for one in found.attempts if one.wrong]
     text = f"{visible(policy)}: {whole.count:,} of {whole.of:,} copies of {found.pictures:,} picture(s) found"
     if whole.of:
-        text += f", {whole.value:.1%} ({whole.low:.1%} to {whole.high:.1%})"
+        text += f", {whole.value:.1%} ({whole.low:.1%} to {whole.high:.1%}, at {confidence:.0%} confidence)"
     yield Text(f"{text}; {len(false):,} false match(es)", style="bold")
     yield _spots(found)
     yield _edits(found, confidence)
@@ -69,11 +69,12 @@ def _spots(found: Attack) -> Text:
 
 
 def _edits(found: Attack, confidence: float) -> Table:
-    titles = ("edit", "family", "severity", "", "found", f"{confidence:.0%} interval", *OUTCOMES, "false", "by")
-    table = Table(*titles, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.columns[3].no_wrap = True
+    titles = ("edit", "family", "severity", "", "found", "interval", *OUTCOMES, "false", "by")
+    table = Table(*titles, box=box.SIMPLE_HEAD, padding=0)
+    for column in table.columns[:-1]:
+        column.no_wrap = True
     for column in table.columns[4:-1]:
-        column.justify, column.no_wrap = "right", True
+        column.justify = "right"
     for edit, attempts in found.by_edit.items():
         share = detected(attempts, confidence)
         counts = Counter(map(outcome, attempts))
