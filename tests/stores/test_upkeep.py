@@ -11,13 +11,15 @@ import pytest
 from moderator.models import ModelId
 from moderator.stores import upkeep
 from moderator.stores.sql import SqlStore
+from moderator.stores.tables import index_table
 from moderator.vectors import normalise, pack
-from tests.engines import MYSQL, OwnServer
+from tests.engines import MARIADB, MYSQL, OCEANBASE, OwnServer
 from tests.engines.fixtures import engine, migrated, url
 from tests.handmade import FLAT, at, entry, vectors
 from tests.stores.contract import decision, read, referenced, report, written
 
 __all__ = ["engine", "migrated", "url"]
+with_index = pytest.mark.parametrize("engine", [MARIADB, OCEANBASE], ids=lambda engine: engine.name)
 BIG = ModelId("big", "r1", "fp32", "by-hand-1", 512)
 
 
@@ -32,6 +34,15 @@ def local(tmp_path: Path) -> Iterator[SqlStore]:
     """A store in SQLite."""
     with SqlStore.open(f"sqlite:///{tmp_path}/moderator.db") as opened:
         yield opened
+
+
+def indexed(store: SqlStore) -> int | None:
+    """How many vectors the only model's index holds; None where there is no such table."""
+    ((model,),) = store.session.rows("SELECT id FROM models")
+    if not store.session.rows(f"SHOW TABLES LIKE '{index_table(model)}'"):
+        return None
+    ((count,),) = store.session.rows(f"SELECT COUNT(*) FROM {index_table(model)}")
+    return int(count)
 
 
 def states(store: SqlStore) -> dict[str, str]:
@@ -135,3 +146,33 @@ def test_purged_mysql_tables_hold_no_bytes_of_what_they_held() -> None:
     assert any(path.name.startswith("embeddings") for path in files)
     assert pack(secret[0])[:64] not in left
     assert b"s3ntinel" not in left
+
+
+@with_index
+def test_purging_takes_what_was_removed_out_of_an_index_too(store: SqlStore) -> None:
+    written(store, entry("/shop/a.png", at(10)), entry("/shop/b.png", at(20)))
+    referenced(store, "banned", entry("/banned/c.png", at(30)))
+    store.build_indexes()
+    store.remove_references("banned", [])
+    store.forget(["/shop/a.png"])
+    assert (upkeep.purge_unused(store), indexed(store)) == (1, 1)
+    store.build_indexes()
+    assert upkeep.purge_everything(store) == 1
+    assert indexed(store) == 0
+
+
+@with_index
+def test_erasing_drops_an_index_that_is_not_asked_any_more_and_keeps_one_that_is(store: SqlStore) -> None:
+    written(store, entry("/shop/a.png", at(10)), entry("/shop/b.png", at(20)))
+    store.build_indexes()
+    upkeep.erase(store)
+    assert (indexed(store), store.guess(FLAT, at(10), 1) is None) == (2, False)
+    store.forget(["/shop/a.png"])
+    upkeep.purge_unused(store)
+    upkeep.erase(store)
+    assert indexed(store) is None
+    store.build_indexes()
+    assert indexed(store) == 1
+    store.session.rows("DELETE FROM vector_indexes")  # as a build that was killed leaves it
+    upkeep.erase(store)
+    assert indexed(store) is None

@@ -36,8 +36,7 @@ class Index:
 def build(session: Session, model: int, dimension: int) -> Index | None:
     """Makes the index of a model anew and measures it; None where the model has no vectors. Raises: StoreError."""
     ((lineage, last),) = session.rows("SELECT lineage, written FROM models WHERE id = ?", (model,))
-    session.rows("DELETE FROM vector_indexes WHERE model_id = ?", (model,))
-    session.rows(f"DROP TABLE IF EXISTS {index_table(model)}")
+    _drop(session, model)
     if not last:
         return None
     session.rows(
@@ -55,6 +54,21 @@ def build(session: Session, model: int, dimension: int) -> Index | None:
         (model, lineage, last, index.recall, index.queries, index.made),
     )
     return index
+
+
+def drop_stale(session: Session) -> None:
+    """Drops the indexes that are not asked any more, and what one that was not finished left. Raises: StoreError.
+
+    MariaDB 11.8 keeps a vector in its index's own file after the row is removed and the table written anew.
+    """
+    for (model,) in session.rows("SELECT id FROM models"):
+        if find(session, model) is None:
+            _drop(session, model)
+
+
+def _drop(session: Session, model: int) -> None:
+    session.rows("DELETE FROM vector_indexes WHERE model_id = ?", (model,))
+    session.rows(f"DROP TABLE IF EXISTS {index_table(model)}")
 
 
 def _measured(session: Session, model: int, dimension: int, last: int) -> Index:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moderator.stores import tables
+from moderator.stores import indexes, tables
 from moderator.stores.dialects import MARIADB, MYSQL, SQLITE
 from moderator.stores.session import Cursor, Session
 from moderator.stores.sql import SqlStore
@@ -123,6 +123,8 @@ def erase(store: SqlStore) -> str:
         session.rows("VACUUM")
         session.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         return ""
+    if session.dialect.index:
+        indexes.drop_stale(session)
     if session.dialect not in (MYSQL, MARIADB):
         return f"{session.dialect.title} keeps what was removed in its files until it compacts them"
     for (table,) in session.rows(session.dialect.tables):
