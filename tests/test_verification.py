@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from moderator import Finding, Kind, Registry, load_policy, scan
-from moderator.policy import Policy
+from moderator.policy import Policy, ReferenceSet
 from moderator.resources import ready_policies
 
 
@@ -51,6 +53,40 @@ def test_two_photographs_of_one_scene_are_lookalikes_and_no_copies(
         right.convert("RGB").save(pictures / "right.jpg", quality=90)
     report = scan(offline, [str(pictures)], registry=registry)
     assert {one.kind for one in report.findings} == {Kind.LOOKALIKE}
+
+
+def test_a_pair_that_was_verified_is_not_verified_again(
+    tmp_path: Path, photographs: Path, offline: Policy, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    with Image.open(photographs / "astronaut.png") as opened:
+        opened.convert("RGB").save(pictures / "astronaut.png")
+        opened.convert("RGB").crop((90, 60, 460, 430)).save(pictures / "cropped.jpg")
+    first = findings(offline, pictures, registry, "duplicates")
+    assert [one.strongest.signal for one in first] == ["verified"]
+    monkeypatch.setattr("moderator.verification.verify", lambda *_: 1 / 0)
+    assert findings(offline, pictures, registry, "duplicates") == first
+
+
+def test_what_is_kept_of_a_verification_does_not_tell_the_other_picture(
+    tmp_path: Path, photographs: Path, offline: Policy, registry: Registry
+) -> None:
+    for name in ("uploads", "banned"):
+        (tmp_path / name).mkdir()
+        shutil.copy(photographs / "astronaut.png", tmp_path / name)
+    with Image.open(photographs / "astronaut.png") as opened:
+        opened.convert("RGB").crop((90, 60, 460, 430)).save(tmp_path / "uploads" / "astronaut.png")
+    sets = {"prohibited": ReferenceSet(folder=tmp_path / "banned")}
+    policy = offline.model_copy(update={"reference_sets": sets})
+    cropped = findings(policy, tmp_path / "uploads", registry, "prohibited")
+    digest = hashlib.sha256((tmp_path / "banned" / "astronaut.png").read_bytes())
+    with sqlite3.connect(tmp_path / "moderator.db") as connection:
+        books = [row[0] for row in connection.execute("SELECT made FROM features WHERE extractor LIKE 'verified %'")]
+    assert [one.strongest.signal for one in cropped] == ["verified"]
+    assert len(books) == 1
+    assert digest.hexdigest().encode() not in books[0]
+    assert digest.digest() not in books[0]
 
 
 def _right(left: Path) -> Path:

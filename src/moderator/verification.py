@@ -1,4 +1,4 @@
-"""Verification of candidate pairs of contents: each pair once, its features read when first needed."""
+"""Verification of candidate pairs of contents: each pair once, its features read when first needed, the result kept."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from moderator.models import VERIFIED, Evidence, Kind
 from moderator.policy import Limits, Policy, Verify
 from moderator.search.verify import Verification, verify
 from moderator.search.verify.features import Features
+from moderator.verified import KeptVerifications
 
 Pair = tuple[int, int]
 ViewPair = tuple[str, str]
@@ -28,6 +29,7 @@ class Verifier:
     def __init__(self, store: Store, limits: Limits, chosen: Verify) -> None:
         self.chosen = chosen
         self.features = LocalFeatures(store, limits, thumbnails=chosen.keep == "thumbnails")
+        self._kept = KeptVerifications(store)
         self._known: dict[Pair, Verification | None] = {}
 
     def __enter__(self) -> Verifier:
@@ -39,12 +41,17 @@ class Verifier:
     def verify(self, pairs: Mapping[Pair, ViewPair]) -> None:
         """Verifies the pairs that have not been yet; `evidence` then tells. The values name the view of each side that
         is closest to the other."""
+        self._known.update(self._kept.of({pair: views for pair, views in pairs.items() if pair not in self._known}))
         missing = [pair for pair in pairs if pair not in self._known]
         for start in range(0, len(missing), CHUNK):
             some = missing[start : start + CHUNK]
             views = self.features.of([content for pair in some for content in pair])
-            sides = [_sides(pair, pairs[pair], views) for pair in some]
-            self._known.update(zip(some, self.features.map(_told, sides), strict=True))
+            sides = {pair: _sides(pair, pairs[pair], views) for pair in some}
+            told = dict(zip(some, self.features.map(_told, sides.values()), strict=True))
+            self._known.update(told)
+            # What was told without the pixels of one is told better when its file is back.
+            whole = {pair: one for pair, one in told.items() if one is not None and _whole(sides[pair])}
+            self._kept.keep(whole, pairs)
 
     def evidence(self, first: int, second: int) -> Evidence:
         """Returns the rung of a pair that was verified, seen from `first`."""
@@ -78,6 +85,10 @@ def _sides(pair: Pair, views: ViewPair, known: Mapping[int, Views]) -> list[Feat
 
 def _view(views: Views | None, label: str) -> Features | None:
     return (views.get(label) or next(iter(views.values()))) if views else None
+
+
+def _whole(sides: Sequence[Features | None]) -> bool:
+    return all(side is not None and side.pixels is not None for side in sides)
 
 
 def _told(sides: list[Features | None]) -> Verification | None:
