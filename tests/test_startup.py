@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "sentence_transformers", "transformers", "onnxruntime", "pymysql", "numpy", "PIL", "pydantic", "yaml")
+HEAVY = (
+    *("torch", "sentence_transformers", "transformers", "onnxruntime", "pymysql", "ray"),
+    *("numpy", "PIL", "pydantic", "yaml"),
+)
 LISTS_MODULES = """
 import sys
 from moderator.cli.app import run

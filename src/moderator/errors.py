@@ -111,3 +111,7 @@ class UnreadableImage(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type[UnreadableImage], tuple[str, str]]:
+        # By default it would be made again from its message alone, where a cluster's node sends it.
+        return type(self), (self.code, self.reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -16,9 +16,13 @@ from moderator.ingest import Ingest
 from moderator.intake.walk import walk
 from moderator.ladder import PROHIBITED, StoredSearch
 from moderator.models import Decision, Fault, Finding, Image, Report, Verdict
-from moderator.policy import DEFAULT_STORE, Policy, Rule
+from moderator.policy import DEFAULT_STORE, Limits, Policy, Rule
 from moderator.registry import Registry, describe
+from moderator.runners.local import LocalRunner
+from moderator.runners.runner import Runner
 from moderator.verification import Verifier, verifying
+
+MakeRunner = Callable[[Sequence[Embedder], Limits], Runner]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,13 @@ def scan(
     registry: Registry | None = None,
     progress: Progress | None = None,
     name: str = "policy",
+    runner: MakeRunner = LocalRunner,
 ) -> Report:
     """Judges pictures by a policy: reads what is new, asks every rule, and keeps the result in the policy's store.
 
     Args:
         name: what the report calls the policy.
+        runner: makes what decodes and embeds: `LocalRunner`, or `RayRunner` for a cluster.
 
     Raises:
         ArgumentError: a source is not there. Nothing has been read then.
@@ -59,24 +65,32 @@ def scan(
     """
     registry = registry or Registry.discover()
     wanted = pictures if isinstance(pictures, Pictures) else Pictures(pictures)
-    report = judge(policy, wanted, registry, progress or Progress(), name)
+    report = judge(policy, wanted, registry, progress or Progress(), name, runner)
     if more := registry.scan_finished(report):
         report = replace(report, faults=(*report.faults, *more))
     return report
 
 
-def judge(policy: Policy, wanted: Pictures, registry: Registry, progress: Progress, name: str) -> Report:
+def judge(
+    policy: Policy,
+    wanted: Pictures,
+    registry: Registry,
+    progress: Progress,
+    name: str,
+    runner: MakeRunner = LocalRunner,
+) -> Report:
     """Does what `scan` does, unknown to the plugins that wait for the end of a scan."""
     started, clock = datetime.now(UTC), time.monotonic()
     sources = _sources(wanted)
     walked = list(walk(sources, exclude=policy.exclude, metadata=wanted.metadata, listed=wanted.listed))
     embedders = registry.make_embedders(policy)
     _check_prompts(policy, embedders)
+    reader = runner(list(embedders.values()), policy.limits)
     with (
         registry.open_store(policy.store or f"sqlite:///{DEFAULT_STORE}") as store,
         verifying(store, policy) as verifier,
     ):
-        ingest = Ingest(store, list(embedders.values()), policy.limits, progress)
+        ingest = Ingest(store, list(embedders.values()), policy.limits, progress, reader)
         unread, notes = _references(store, policy, ingest, embedders)
         outcome = ingest.run(walked, "picture")
         gone = ingest.forget_missing(

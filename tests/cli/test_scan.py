@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,28 @@ def test_what_clip_alone_finds_is_never_called_a_copy(run: Run, tiny_clip: Path,
     document = json.loads(run("scan", uploads, "--policy", "clip.yaml", "--format", "json").out)
     assert {one["kind"] for one in document["findings"]} == {"lookalike"}
     assert all("proves no copy" in one["reason"] for one in document["findings"])
+
+
+def test_it_names_the_extra_where_ray_is_not_installed(
+    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    ran = run("scan", uploads, "--runner", "ray")
+    assert ran.code == 3
+    assert "Ray is not installed" in ran.err
+    assert "moderator[ray]" in ran.err
+
+
+def test_it_exits_with_3_at_once_where_no_cluster_answers(run: Run, policy_file: Path, uploads: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed (the extra `ray`)")
+    for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:none"):
+        ran = run("scan", uploads, "--runner", "ray", "--address", address)
+        assert ran.code == 3
+        assert f"no Ray cluster can be used at {address}: " in ran.err
+        assert "ray start --head" in ran.err
+
+
+def test_it_refuses_the_address_of_a_cluster_for_a_local_scan(run: Run, policy_file: Path, uploads: Path) -> None:
+    ran = run("scan", uploads, "--address", "127.0.0.1:6379")
+    assert ran.code == 2
+    assert "add --runner ray" in ran.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +19,15 @@ from moderator.cli.options import (
     session,
     wanted_pictures,
 )
+from moderator.errors import ArgumentError
 from moderator.models import Report, Verdict
+
+
+class Where(StrEnum):
+    """Where pictures are decoded and embedded."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def scan(
@@ -35,14 +45,25 @@ def scan(
     ] = None,
     metadata: MetadataOption = None,
     between: BetweenOption = None,
+    runner: Annotated[
+        Where, typer.Option(help="Where pictures are read: on this machine, or on a Ray cluster (docs/scaling.md).")
+    ] = Where.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="The Ray cluster. Else that of RAY_ADDRESS, else Ray starts here."),
+    ] = None,
 ) -> None:
     """Judge pictures by a policy and report the evidence.
 
     Exit codes: 0 clean, 1 findings, 2 your input, 3 environment, 4 a bug, 5 not all judged, 130 interrupted.
     """
     from moderator.cli.progress import progress
+    from moderator.runners.local import LocalRunner
+    from moderator.runners.ray import RayRunner
     from moderator.scan import scan as run
 
+    if address is not None and runner is not Where.RAY:
+        raise ArgumentError("--address is that of a Ray cluster", hint="add --runner ray")
     chosen = session(policy, store)
     console = screen.console()
     at_terminal = out is None and console.is_terminal
@@ -51,7 +72,10 @@ def scan(
     if out is not None:
         output.check_writable(out)
     wanted = wanted_pictures(pictures, metadata, between)
-    report = run(chosen.policy, wanted, registry=chosen.registry, progress=progress(), name=chosen.name)
+    reader = partial(RayRunner, address=address) if runner is Where.RAY else LocalRunner
+    report = run(
+        chosen.policy, wanted, registry=chosen.registry, progress=progress(), name=chosen.name, runner=reader
+    )
     text = reporter.render(report)
     if out is None:
         output.show(text)
