@@ -11,7 +11,7 @@ import pytest
 
 from moderator.models import Evidence, Finding, Group, Image, Kind, Report, Verdict
 from moderator.plan import Action, Step, script, steps
-from moderator.scan import scan
+from moderator.scanning import scan
 from moderator.testing import report
 from tests.scanning import fake_policy, fake_registry, picture
 

@@ -26,6 +26,10 @@ def test_no_public_name_is_listed_twice() -> None:
     assert len(moderator.__all__) == len(set(moderator.__all__))
 
 
+def test_no_module_has_a_public_name_which_importing_it_would_hide() -> None:
+    assert not set(moderator.__all__) & {path.stem for path in (ROOT / "src" / "moderator").iterdir()}
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Detecter'"):
         _ = moderator.Detecter

@@ -13,7 +13,7 @@ from moderator.contracts import Progress
 from moderator.errors import ArgumentError, InputError
 from moderator.models import Decision, Image, Kind, Reference, Report, Verdict
 from moderator.policy import EmbedderSpec, Policy, ReferenceSet
-from moderator.scan import Pictures, scan
+from moderator.scanning import Pictures, scan
 from moderator.stores.sql import SqlStore
 from moderator.testing import FakeEmbedder
 from tests.scanning import fake_policy, fake_registry, picture

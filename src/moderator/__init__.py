@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from moderator.policy import EmbedderSpec, Policy, Rule, load_policy
     from moderator.registry import Registry
-    from moderator.scan import scan
+    from moderator.scanning import scan
 
 _HOMES = {
     "contracts": "CatalogueOptions Detector Embedder Options Reporter Search Store",
@@ -36,7 +36,7 @@ _HOMES = {
     "models": "Evidence Finding Group Image Kind Match ModelId Preprocessing Reference Report Verdict",
     "policy": "EmbedderSpec Policy Rule load_policy",
     "registry": "Registry",
-    "scan": "scan",
+    "scanning": "scan",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

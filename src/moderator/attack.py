@@ -28,8 +28,8 @@ from moderator.ladder import PROHIBITED
 from moderator.models import Finding, Kind, Report, Verdict
 from moderator.policy import Policy, did_you_mean
 from moderator.registry import Registry
-from moderator.scan import Pictures as Wanted
-from moderator.scan import judge
+from moderator.scanning import Pictures as Wanted
+from moderator.scanning import judge
 
 COPIES = (Kind.COPY, Kind.EDITED_COPY)
 BACKGROUNDS = 3

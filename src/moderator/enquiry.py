@@ -66,7 +66,7 @@ def compare(policy: Policy, registry: Registry, first: str, second: str) -> Comp
     evidence = (*rungs.hash_rungs(ours.fingerprint, theirs.fingerprint), *asked)
     if policy.verify is not None and not verification.identical(evidence):
         told = _verified(ours, theirs, next(iter(closeness.values()), None))
-        evidence = verification.with_verified(evidence, verification.evidence(told, policy.verify))
+        evidence = verification.with_verified(evidence, verification.evidence(told, policy.verify, evidence))
     return Comparison(first, second, evidence, missing)
 
 

@@ -19,6 +19,9 @@ ViewPair = tuple[str, str]
 WHOLE: ViewPair = ("whole", "whole")
 CHUNK = 32
 """Pairs whose features are read together."""
+LIKELIER = 0.5
+"""Least probability of a copy where the perceptual hash already says the same picture: an edit of brightness or
+contrast leaves the hash and takes much of what verification goes by."""
 VARIANT = 0.5
 """Least probability of a variant: among pairs that are no copies, the likelier of two."""
 
@@ -53,9 +56,9 @@ class Verifier:
             whole = {pair: one for pair, one in told.items() if one is not None and _whole(sides[pair])}
             self._kept.keep(whole, pairs)
 
-    def evidence(self, first: int, second: int) -> Evidence:
-        """Returns the rung of a pair that was verified, seen from `first`."""
-        return evidence(self._known.get((first, second)), self.chosen)
+    def evidence(self, pair: Pair, rungs: Sequence[Evidence]) -> Evidence:
+        """Returns the rung of a pair that was verified, given the others, seen from its first content."""
+        return evidence(self._known.get(pair), self.chosen, rungs)
 
 
 @contextmanager
@@ -68,15 +71,17 @@ def verifying(store: Store, policy: Policy) -> Iterator[Verifier | None]:
             yield verifier
 
 
-def evidence(told: Verification | None, chosen: Verify) -> Evidence:
+def evidence(told: Verification | None, chosen: Verify, rungs: Sequence[Evidence] = ()) -> Evidence:
     """Returns what a verification says as a rung of the ladder; None: neither file nor stored features are there."""
+    hashed = any(rung.signal == "pdq" and rung.holds for rung in rungs)
+    asked = min(chosen.probability, LIKELIER) if hashed else chosen.probability
     if told is None:
         note = "not verified: the files are gone, and no local features are stored"
-        return Evidence(VERIFIED, Kind.EDITED_COPY, None, chosen.probability, note)
-    if told.copy < chosen.probability and told.variant >= VARIANT:
+        return Evidence(VERIFIED, Kind.EDITED_COPY, None, asked, note)
+    if told.copy < asked and told.variant >= VARIANT:
         note = f"the same picture in other colours, {told.note}"
         return Evidence(VERIFIED, Kind.VARIANT, told.variant, VARIANT, note, told.region)
-    return Evidence(VERIFIED, Kind.EDITED_COPY, told.copy, chosen.probability, told.note, told.region)
+    return Evidence(VERIFIED, Kind.EDITED_COPY, told.copy, asked, told.note, told.region)
 
 
 def _sides(pair: Pair, views: ViewPair, known: Mapping[int, Views]) -> list[Features | None]:

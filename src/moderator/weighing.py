@@ -77,11 +77,16 @@ class Weighing:
         }
         self._verifier.verify(asked)
         return [
-            replace(match, evidence=verification.with_verified(match.evidence, self._verifier.evidence(*pair)))
-            if (pair := (match.content, match.other)) in asked
+            replace(match, evidence=self._with_verified(self._verifier, match))
+            if (match.content, match.other) in asked
             else match
             for match in matches
         ]
+
+    @staticmethod
+    def _with_verified(verifier: Verifier, match: Match) -> tuple[Evidence, ...]:
+        rung = verifier.evidence((match.content, match.other), match.evidence)
+        return verification.with_verified(match.evidence, rung)
 
     def _closest_views(self, match: Match) -> ViewPair:
         """The views in which the two are closest by the last rung's model; the first of each where there is none."""

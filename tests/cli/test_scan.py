@@ -49,7 +49,7 @@ def test_it_exits_with_3_and_names_the_way_out_when_weights_are_missing(run: Run
 def test_it_exits_with_4_for_a_bug_without_a_traceback(
     run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("moderator.scan.walk", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("moderator.scanning.walk", lambda *_, **__: 1 / 0)
     ran = run("scan", uploads)
     assert ran.code == 4
     assert "a bug in moderator: ZeroDivisionError" in ran.err
@@ -69,7 +69,7 @@ def test_it_exits_with_130_when_interrupted_and_says_that_nothing_is_lost(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("moderator.scan.walk", interrupted)
+    monkeypatch.setattr("moderator.scanning.walk", interrupted)
     ran = run("scan", uploads)
     assert ran.code == 130
     assert "what was finished is kept" in ran.err

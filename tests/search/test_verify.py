@@ -13,9 +13,9 @@ from PIL import Image, ImageOps
 from moderator.edits import EDITS
 from moderator.errors import VectorError
 from moderator.intake.decode import prepare
-from moderator.models import Kind
+from moderator.models import Evidence, Kind
 from moderator.policy import Verify
-from moderator.search.verify import features, geometry, verify
+from moderator.search.verify import Verification, features, geometry, verify
 from moderator.search.verify.features import Features
 from moderator.verification import evidence
 
@@ -71,6 +71,21 @@ def test_a_recoloured_thing_is_a_variant_and_no_copy() -> None:
     rung = evidence(verify(features.extract(red), features.extract(blue)), Verify())
     assert rung.kind is Kind.VARIANT
     assert rung.refutes
+
+
+SAME_BY_HASH = Evidence("pdq", Kind.COPY, 0.9, 0.7578, "12 of 256 bits differ")
+
+
+def test_a_middling_probability_does_not_overrule_the_hash() -> None:
+    darkened = Verification(0.7, 0.25, None, "300 keypoints agree")
+    assert evidence(darkened, Verify()).refutes
+    assert not evidence(darkened, Verify(), [SAME_BY_HASH]).refutes
+
+
+def test_a_likely_variant_overrules_the_hash() -> None:
+    recoloured = Verification(0.3, 0.65, None, "300 keypoints agree")
+    rung = evidence(recoloured, Verify(), [SAME_BY_HASH])
+    assert (rung.kind, rung.refutes) == (Kind.VARIANT, True)
 
 
 def test_a_region_is_told_in_both_pictures(pictures: dict[str, Image.Image], known: dict[str, Features]) -> None:

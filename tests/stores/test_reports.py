@@ -14,7 +14,7 @@ from PIL import Image
 from moderator.edits import EDITS
 from moderator.models import Report
 from moderator.reports.json import document
-from moderator.scan import scan
+from moderator.scanning import scan
 from tests.engines import ENGINES
 from tests.scanning import fake_policy, fake_registry, picture
 

@@ -32,7 +32,7 @@ def _run(folder: Path) -> None:
     from moderator import demo as demonstration
     from moderator.cli.progress import progress
     from moderator.policy import ReferenceSet
-    from moderator.scan import scan
+    from moderator.scanning import scan
 
     chosen = session("offline", f"sqlite:///{folder.absolute() / 'moderator.db'}")
     out = screen.console()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from moderator.contracts import Store
     from moderator.policy import Policy
     from moderator.registry import Registry
-    from moderator.scan import Pictures
+    from moderator.scanning import Pictures
 
 LOCAL = Path("policy.yaml")
 
@@ -121,7 +121,7 @@ def wanted_pictures(
 ) -> Pictures:
     """Returns what the arguments of a scan name. Raises: ArgumentError."""
     from moderator.intake.manifest import read_manifest
-    from moderator.scan import Pictures
+    from moderator.scanning import Pictures
 
     rows = read_manifest(metadata) if metadata is not None else []
     columns = {os.path.abspath(row.path): row.columns for row in rows}  # noqa: PTH100 - links are not followed

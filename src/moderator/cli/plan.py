@@ -49,7 +49,7 @@ def plan(
     """
     from moderator.cli.progress import progress
     from moderator.plan import script, steps
-    from moderator.scan import scan
+    from moderator.scanning import scan
 
     if (action is Action.MOVE) != (into is not None):
         raise ArgumentError("--action move and --into FOLDER belong together")

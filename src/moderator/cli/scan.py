@@ -60,7 +60,7 @@ def scan(
     from moderator.cli.progress import progress
     from moderator.runners.local import LocalRunner
     from moderator.runners.ray import RayRunner
-    from moderator.scan import scan as run
+    from moderator.scanning import scan as run
 
     if address is not None and runner is not Where.RAY:
         raise ArgumentError("--address is that of a Ray cluster", hint="add --runner ray")
