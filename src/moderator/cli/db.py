@@ -24,7 +24,8 @@ PATIENT = 3600.0
 def init(policy: PolicyOption = None, store: StoreOption = None) -> None:
     """Make the database and its tables; nothing is lost where they are there.
 
-    On a server this wants a user who may CREATE. The user of later scans needs less: grants.sql in sql/mysql or sql/mariadb.
+    On a server this wants a user who may CREATE. The user of later scans needs less: grants.sql in sql/mysql or
+    sql/mariadb.
     """
     from moderator.stores.sql import SqlStore
 
