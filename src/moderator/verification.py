@@ -12,10 +12,8 @@ from moderator.models import VERIFIED, Evidence, Kind
 from moderator.policy import Limits, Policy, Verify
 from moderator.search.verify import Verification, verify
 from moderator.search.verify.features import Features
-from moderator.verified import KeptVerifications
+from moderator.verified import KeptVerifications, Pair, ViewPair
 
-Pair = tuple[int, int]
-ViewPair = tuple[str, str]
 WHOLE: ViewPair = ("whole", "whole")
 CHUNK = 32
 """Pairs whose features are read together."""

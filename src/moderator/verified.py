@@ -19,7 +19,8 @@ VERSION = 1
 """Raised when geometry or photometry change what they tell, so that kept verifications are not used again."""
 
 Pair = tuple[int, int]
-Views = tuple[str, str]
+ViewPair = tuple[str, str]
+"""The view of each of two contents that is closest to the other."""
 Book = dict[str, Any]
 """Verifications of one content, by the key of the pair."""
 
@@ -41,7 +42,7 @@ class KeptVerifications:
         model = files("moderator.search.verify").joinpath("probability.json").read_bytes()
         return f"verified {VERSION} {NAME} {hashlib.sha256(model).hexdigest()[:8]}"
 
-    def of(self, pairs: Mapping[Pair, Views]) -> dict[Pair, Verification | None]:
+    def of(self, pairs: Mapping[Pair, ViewPair]) -> dict[Pair, Verification | None]:
         """Returns what was kept of these pairs, seen in these views."""
         self._load(pairs)
         found: dict[Pair, Verification | None] = {}
@@ -50,7 +51,7 @@ class KeptVerifications:
                 found[pair] = _read(kept)
         return found
 
-    def keep(self, told: Mapping[Pair, Verification], views: Mapping[Pair, Views]) -> None:
+    def keep(self, told: Mapping[Pair, Verification], views: Mapping[Pair, ViewPair]) -> None:
         """Keeps verifications of pairs that `of` was asked for before."""
         for pair, one in told.items():
             self._books[pair[0]][self._key(pair, views[pair])] = asdict(one)
@@ -58,7 +59,7 @@ class KeptVerifications:
         if books:
             self._store.write_features(self._name, books)
 
-    def _load(self, pairs: Mapping[Pair, Views]) -> None:
+    def _load(self, pairs: Mapping[Pair, ViewPair]) -> None:
         firsts = [first for first in dict.fromkeys(first for first, _ in pairs) if first not in self._books]
         stored = self._store.features(self._name, firsts)
         self._books.update({first: json.loads(stored.get(first, b"{}")) for first in firsts})

@@ -14,12 +14,12 @@ from moderator.contracts import Embedder, Fingerprint, Store
 from moderator.models import Evidence, Match, Verdict
 from moderator.search import exact, rungs
 from moderator.vectors import Matrix
-from moderator.verification import Verifier, ViewPair
+from moderator.verification import Verifier
+from moderator.verified import Pair, ViewPair
 
 CHUNK = 4096
 """Pairs whose fingerprints and vectors are loaded together."""
 
-Pair = tuple[int, int]
 
 
 class Weighing:

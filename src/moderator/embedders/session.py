@@ -1,8 +1,8 @@
 """Runs an ONNX file on onnxruntime: one picture a call, one thread a call, as many calls at once as there are cores.
 
 So a vector never depends on the pictures that happen to be beside it in a batch, which with dynamic quantisation it
-would (its scale is the batch's), no thread spins while it waits for others, and decoding finds a free moment. It costs
-no more than batches do: benchmarks/embed.py.
+would (its scale is the batch's), no thread spins while it waits for others, and decoding finds a free moment. Batches
+would be some 15% faster for CLIP in int8 and no faster for SSCD (a prototype of 2026-11-24; not in benchmarks/).
 """
 
 from __future__ import annotations
