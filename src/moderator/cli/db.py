@@ -126,8 +126,9 @@ def purge(
     out = screen.console()
     with _opened(policy, store) as opened:
         asked = f"the reference set {set_name}" if set_name else "everything" if everything else ""
-        if asked and not yes:
-            _confirm(f"Remove {asked} from {opened.url}?")
+        if asked and not yes and not _confirmed(f"Remove {asked} from {opened.url}?"):
+            out.print("nothing was removed")
+            return
         if set_name is not None:
             out.print(f"{set_name}: {opened.remove_references(set_name, []):,} removed", markup=False)
         removed = upkeep.purge_everything(opened) if everything else upkeep.purge_unused(opened)
@@ -136,12 +137,12 @@ def purge(
             out.print(f"note: {left}", markup=False)
 
 
-def _confirm(question: str) -> None:
+def _confirmed(question: str) -> bool:
     import sys
 
     if not sys.stdin.isatty():
         raise ArgumentError("this cannot be undone, and there is no terminal to ask", hint="--yes does it unasked")
-    typer.confirm(question, abort=True, err=True)
+    return typer.confirm(question, err=True)
 
 
 def _url(policy: str | None, store: str | None) -> str:
