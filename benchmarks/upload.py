@@ -20,7 +20,7 @@ from moderator.contracts import Embedder, Found, Store
 from moderator.ladder import StoredSearch
 from moderator.models import ModelId, Preprocessing
 from moderator.policy import EmbedderSpec, Policy, Rule, SearchSpec
-from moderator.search import hashes
+from moderator.search import hashed, hashes
 from moderator.search.near import Asked, Near
 from moderator.stores.sql import SqlStore
 from moderator.vectors import Matrix
@@ -58,7 +58,8 @@ def main(long: bool = "--long" in sys.argv) -> None:
         rows = [
             once("building the index, once", count, lambda: opened(store)),
             once("start-up: checking the index", count, lambda: opened(store)),
-            once("start-up: reading the hashes", count, lambda: tables.append(hashed(store))),
+            once("building the index of hashes, once", count, lambda: opened_hashes(store)),
+            once("start-up: checking the index of hashes", count, lambda: tables.append(opened_hashes(store))),
         ]
         near, (stored,) = opened(store), tables
         asked = {one: hashes.table(store.hashes("images", [one]), 8) for one in uploads}
@@ -114,8 +115,11 @@ def opened(store: Store) -> Near:
     return near
 
 
-def hashed(store: Store) -> hashes.HashTable:
-    return hashes.table(store.hashes("references"), 1)
+def opened_hashes(store: Store) -> hashes.HashTable:
+    table = hashed.known(store, SearchSpec(), print)
+    if table is None:
+        raise RuntimeError("no index of hashes is kept")
+    return table
 
 
 def once(name: str, count: int, call: Callable[[], object]) -> Row:

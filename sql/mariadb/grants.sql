@@ -8,6 +8,7 @@
 CREATE USER IF NOT EXISTS 'moderator'@'%' IDENTIFIED BY 'change-this' REQUIRE SSL;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON moderator.contents TO 'moderator'@'%';
+GRANT SELECT, INSERT, UPDATE ON moderator.hashing TO 'moderator'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON moderator.images TO 'moderator'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON moderator.models TO 'moderator'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON moderator.embeddings TO 'moderator'@'%';

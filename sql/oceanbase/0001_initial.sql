@@ -21,10 +21,19 @@ CREATE TABLE IF NOT EXISTS contents (
   code        VARCHAR(64) NOT NULL,
   reason      TEXT NOT NULL,
   intake      VARCHAR(255) NOT NULL,       -- the limits and decoder that made this row
+  sequence    BIGINT NOT NULL,             -- as of embeddings, given anew when the row changes: an index mirrors the hashes
   UNIQUE KEY contents_sha256 (sha256),
   KEY contents_pixels (pixels),
+  KEY contents_sequence (sequence),
   CHECK (LENGTH(sha256) = 32),
   CHECK (state IN ('judged', 'rejected'))
+) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- One row: whether contents were removed, and how many sequences they were given.
+CREATE TABLE IF NOT EXISTS hashing (
+  id      INT NOT NULL PRIMARY KEY,
+  lineage VARBINARY(16) NOT NULL,          -- random; drawn anew when a content is removed
+  written BIGINT NOT NULL DEFAULT 0        -- the highest sequence of contents given so far
 ) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS images (

@@ -14,9 +14,18 @@ CREATE TABLE contents (
   state       TEXT NOT NULL CHECK (state IN ('judged', 'rejected')),
   code        TEXT NOT NULL,
   reason      TEXT NOT NULL,
-  intake      TEXT NOT NULL                -- the limits and decoder that made this row
+  intake      TEXT NOT NULL,               -- the limits and decoder that made this row
+  sequence    INTEGER NOT NULL             -- as of embeddings, given anew when the row changes: an index mirrors the hashes
 );
 CREATE INDEX contents_pixels ON contents (pixels);
+CREATE INDEX contents_sequence ON contents (sequence);
+
+-- One row: whether contents were removed, and how many sequences they were given.
+CREATE TABLE hashing (
+  id      INTEGER PRIMARY KEY,
+  lineage BLOB NOT NULL,                   -- random; drawn anew when a content is removed
+  written INTEGER NOT NULL DEFAULT 0       -- the highest sequence of contents given so far
+);
 
 CREATE TABLE images (
   id         INTEGER PRIMARY KEY,

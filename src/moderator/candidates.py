@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from moderator.contracts import Embedder, HashBlock, Scope, Store
-from moderator.search import exact, hashes
+from moderator.contracts import Embedder, Scope
+from moderator.search import exact
+from moderator.search.hashed import Hashed
 from moderator.search.near import Asked, Near
 
 CAP = 1000
@@ -20,6 +20,7 @@ class Candidates:
     """Finds pairs (content of this scan, other content) in a store.
 
     Args:
+        hashed: searches by hash, for the same subjects.
         subjects: the contents of this scan.
         near: searches by embedding.
         note: told when there were more pairs than are kept.
@@ -27,13 +28,13 @@ class Candidates:
 
     def __init__(
         self,
-        store: Store,
+        hashed: Hashed,
         embedders: Mapping[str, Embedder],
         subjects: Sequence[int],
         near: Near,
         note: Callable[[str], None],
     ) -> None:
-        self._store = store
+        self._hashes = hashed
         self._embedders = embedders
         self._subjects = subjects
         self._near = near
@@ -76,26 +77,7 @@ class Candidates:
     def hashed(self, scope: Scope, only: Sequence[int] | None = None) -> set[Pair]:
         """Returns pairs with identical pixels or a matching PDQ hash in any orientation."""
         if scope not in self._hashed:
-            pairs: set[Pair] = set()
-            stored = hashes.table(self._with_pixels(self._store.hashes(scope, only), pairs), 1)
-            asked = hashes.table(self._store.hashes("images", self._subjects), 8)
-            found = hashes.near(asked, stored, CAP + 2)
-            self._hashed[scope] = pairs | {pair for pair, _ in self._capped(found, "by perceptual hash")}
+            found = self._hashes.near(scope, only, CAP + 2)
+            near = {pair for pair, _ in self._capped(found, "by perceptual hash")}
+            self._hashed[scope] = near.union(self._hashes.same_pixels(scope, only))
         return self._hashed[scope]
-
-    def _with_pixels(self, blocks: Iterable[HashBlock], pairs: set[Pair]) -> Iterator[HashBlock]:
-        """Hands blocks on, and puts down the pairs with identical pixels that are met in them."""
-        for block in blocks:
-            for other, fingerprint in zip(block.contents.tolist(), block.fingerprints, strict=True):
-                holders = self._holders.get(fingerprint.pixels, ())
-                pairs.update((content, other) for content in holders if content != other)
-            yield block
-
-    @cached_property
-    def _holders(self) -> Mapping[bytes, Sequence[int]]:
-        """The contents of this scan by their pixels."""
-        holders: dict[bytes, list[int]] = {}
-        for block in self._store.hashes("images", self._subjects):
-            for content, fingerprint in zip(block.contents.tolist(), block.fingerprints, strict=True):
-                holders.setdefault(fingerprint.pixels, []).append(content)
-        return holders

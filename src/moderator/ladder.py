@@ -17,6 +17,7 @@ from moderator.contracts import Embedder, Found, Search, Store
 from moderator.gallery import Gallery
 from moderator.models import Evidence, Image, Kind, Match, Reference
 from moderator.policy import Policy, ReferenceSet
+from moderator.search.hashed import Hashed
 from moderator.search.near import Asked, Near
 from moderator.search.prompts import described, prompts_of
 from moderator.vectors import Matrix
@@ -57,9 +58,9 @@ class StoredSearch(Search):
         self._against = self._gallery.against
         self._subjects = self._gallery.subjects
         self._subject_set = frozenset(self._subjects)
-        self._candidates = Candidates(
-            store, embedders, self._subjects, Near(store, policy.search, self.note), self.note
-        )
+        hashed = Hashed(store, self._subjects, policy.search, self.note)
+        near = Near(store, policy.search, self.note)
+        self._candidates = Candidates(hashed, embedders, self._subjects, near, self.note)
         self._weighing = Weighing(store, embedders, verifier)
         self._verify = None if verifier is None else verifier.chosen
         self.notes: list[str] = []

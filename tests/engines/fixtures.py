@@ -11,7 +11,7 @@ from tests.engines import ENGINES, MYSQL, Engine, OwnServer
 
 TABLES = (
     "findings", "scans", "audit_log", "decisions", "reference_entries", "reference_sets", "images", "features",
-    "embeddings", "contents", "models",
+    "embeddings", "contents", "hashing", "models",
 )  # fmt: skip
 """All tables of a store; none refers to one before it."""
 

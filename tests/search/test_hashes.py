@@ -35,9 +35,10 @@ def distance(asked: Fingerprint, stored: Fingerprint) -> int:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 40)), min_size=1, max_size=30), st.integers(1, 40))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
+@pytest.mark.parametrize("few", [0, 1000])
 def test_every_pair_within_the_distance_is_found_with_its_distance(
-    made: list[tuple[int, int]], cut: int
+    few: int, made: list[tuple[int, int]], cut: int
 ) -> None:
     bases = [bytes([value]) * 32 for value in (0x00, 0xFF, 0x0F, 0x35)]
     prints = [
@@ -45,6 +46,8 @@ def test_every_pair_within_the_distance_is_found_with_its_distance(
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashes, "ROWS", cut)
+        patch.setattr(hashes, "ABREAST", cut)
+        patch.setattr(hashes, "FEW", few)
         told = found(prints, prints)
     expected = {
         (first, second + 100): distance(one, other)

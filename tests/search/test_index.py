@@ -65,7 +65,7 @@ def holds_what_the_store_holds(made: Codes, store: Store, model: ModelId = MODEL
 
 def file_of(folder: Path, model: ModelId = MODEL) -> Path:
     headers = [json.loads(path.read_text()) for path in folder.glob("*.json")]
-    name: str = next(header["file"] for header in headers if header["model"] == str(model))
+    name: str = next(header["file"] for header in headers if header["source"] == str(model))
     return folder / name
 
 
@@ -177,7 +177,7 @@ def test_a_header_that_names_a_file_elsewhere_is_not_followed(store: Store, fold
     built_anew(store, "damaged")
 
 
-@pytest.mark.parametrize("change", [{"format": 0}, {"model": "another"}])
+@pytest.mark.parametrize("change", [{"format": 0}, {"source": "another"}])
 def test_an_index_of_another_format_or_model_is_built_anew(
     store: Store, folder: Path, change: dict[str, object]
 ) -> None:

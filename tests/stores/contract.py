@@ -16,7 +16,7 @@ import pytest
 from moderator.contracts import Entry, Generation, Known, Scope, Store
 from moderator.errors import StoreError, VectorError
 from moderator.models import Decision, Evidence, Finding, Kind, Reference, Report, Unjudged, Verdict
-from tests.handmade import FLAT, INTAKE, at, digest, entry, fingerprint, found, rejected, vectors
+from tests.handmade import FLAT, INTAKE, at, digest, entry, fingerprint, found, rejected, turned, vectors
 
 Execute = Callable[[str], None]
 RAW_PATH = "/shop/caf\udce9.png"
@@ -62,6 +62,28 @@ def added(store: Store, after: int, upto: int) -> list[tuple[int, list[float]]]:
         (content, row)
         for block in store.added(FLAT, after, upto)
         for content, row in zip(block.contents.tolist(), block.matrix.tolist(), strict=True)
+    ]
+
+
+def hashing(name: str, quality: int = 100) -> Entry:
+    """A picture whose upright hash is the digest of its name."""
+    return Entry(found(f"/shop/{name}.png"), fingerprint(name, pdq=turned(digest(name)), quality=quality))
+
+
+def hash_generation(store: Store) -> Generation:
+    told = store.hash_generation()
+    assert told is not None
+    return told
+
+
+def uprights(store: Store, after: int, upto: int) -> list[tuple[int, int, bytes]]:
+    """Content, quality and upright hash of each that was added, in order."""
+    return [
+        (content, quality, hashed.tobytes())
+        for block in store.hashes_added(after, upto)
+        for content, quality, hashed in zip(
+            block.contents.tolist(), block.qualities.tolist(), block.hashes, strict=True
+        )
     ]
 
 
@@ -384,6 +406,56 @@ class StoreContract:
         (pictured,) = written(store, entry("/shop/a.png"))
         (banned,) = referenced(store, "banned", entry("/banned/b.png"))
         assert [hashed(store, scope) for scope in ("images", "references")] == [[pictured], [banned]]
+
+    def test_members_may_be_narrowed_to_some_contents(self, store: Store) -> None:
+        first, _, third = written(store, *[entry(f"/shop/{name}.png") for name in "abc"])
+        (banned,) = referenced(store, "banned", entry("/banned/b.png"))
+        assert store.members("images", [third, banned, first]).tolist() == [first, third]
+
+    def test_contents_are_found_by_their_pixels_within_a_scope(self, store: Store) -> None:
+        first, same, _ = written(
+            store,
+            *[Entry(found(f"/{name}.png"), fingerprint(name, pixels=of)) for name, of in ("ax", "bx", "cy")],
+        )
+        store.write([Entry(found("/r.png"), fingerprint("r", pixels="x"))], INTAKE, "reference")
+        pixels = fingerprint("a", pixels="x").pixels
+        assert store.with_pixels([pixels, b"none"], "images") == {first: pixels, same: pixels}
+
+    def test_a_store_without_contents_has_no_generation_of_hashes(self, store: Store) -> None:
+        assert store.hash_generation() is None
+
+    def test_an_index_lacks_exactly_the_hashes_added_since_its_generation(self, store: Store) -> None:
+        written(store, hashing("a"), entry("/shop/plain.png"))
+        before = hash_generation(store)
+        second, third = written(store, hashing("b"), hashing("c"))
+        after = hash_generation(store)
+        assert after.lineage == before.lineage
+        assert uprights(store, before.sequence, after.sequence) == [
+            (second, 100, digest("b")), (third, 100, digest("c")),
+        ]  # fmt: skip
+
+    def test_writing_the_same_contents_again_leaves_the_generation_of_hashes(self, store: Store) -> None:
+        written(store, hashing("a"), entry("/shop/plain.png"))
+        before = hash_generation(store)
+        written(store, hashing("a"), entry("/shop/plain.png"))
+        assert hash_generation(store) == before
+
+    def test_a_hash_that_was_made_anew_is_added_again(self, store: Store) -> None:
+        written(store, hashing("a"))
+        before = hash_generation(store)
+        (content,) = written(store, hashing("a", quality=60))
+        after = hash_generation(store)
+        assert uprights(store, before.sequence, after.sequence) == [(content, 60, digest("a"))]
+        assert uprights(store, 0, before.sequence) == []
+
+    def test_a_removed_content_begins_a_new_lineage_of_hashes(self, store: Store) -> None:
+        (kept,) = written(store, hashing("a"))
+        referenced(store, "banned", hashing("b"))
+        before = hash_generation(store)
+        store.remove_references("banned", [])
+        after = hash_generation(store)
+        assert after.lineage != before.lineage
+        assert uprights(store, 0, after.sequence) == [(kept, 100, digest("a"))]
 
     # Pictures by content
 

@@ -18,6 +18,7 @@ from moderator.contracts.store import (
     Role,
     Scope,
     Store,
+    UprightBlock,
     VectorBlock,
     Vectors,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "Scope",
     "Search",
     "Store",
+    "UprightBlock",
     "VectorBlock",
     "Vectors",
 ]

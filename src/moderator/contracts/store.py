@@ -107,8 +107,18 @@ class HashBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class UprightBlock:
+    """Content ids int64 `[n]`, with PDQ's quality int64 `[n]` and the hash of the picture as it is, uint8 `[n, 32]`."""
+
+    contents: Ids
+    qualities: Ids
+    hashes: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
-    """Which vectors of a model a store holds, told without reading them, for an index that mirrors them.
+    """Which vectors of a model, or which hashes, a store holds, told without reading them, for an index that mirrors
+    them.
 
     While `lineage` stays the same, vectors are only added, each with the next `sequence` number in the order of
     commits, so an index that has everything up to `sequence` lacks exactly what `Store.added` yields after it. A new
@@ -250,8 +260,21 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def members(self, scope: Scope) -> Ids:
-        """The ids of the judged contents of `scope`, ascending: whose vectors and hashes its readers yield."""
+    def members(self, scope: Scope, only: Sequence[int] | None = None) -> Ids:
+        """The ids of the judged contents of `scope`, ascending: whose vectors and hashes its readers yield; `only`
+        narrows to these."""
+
+    @abstractmethod
+    def with_pixels(self, pixels: Sequence[bytes], scope: Scope) -> Mapping[int, bytes]:
+        """The judged contents of `scope` whose pixels have one of these digests, with it."""
+
+    @abstractmethod
+    def hash_generation(self) -> Generation | None:
+        """Which hashes there are now; None when there never was a content. A content that changes gets a new number."""
+
+    @abstractmethod
+    def hashes_added(self, after: int, upto: int) -> Iterator[UprightBlock]:
+        """Streams the hashes of contents whose sequence number is in (after, upto], as `added` does vectors."""
 
     @abstractmethod
     def features(self, extractor: str, contents: Sequence[int]) -> Mapping[int, bytes]:

@@ -1,12 +1,13 @@
-"""A local index: the codes of a store's vectors in a file that is mapped into memory, kept in step with the store.
+"""A local index: what is compared of a store, in a file that is mapped into memory and kept in step with the store.
 
-A folder holds, for each model, one file of rows that only grows and one small header. The header says how many rows
-count; it is replaced whole (written beside, synced, renamed) after the rows are synced, so a crash leaves the old index
-or the new one, and rows that no header counts are written over. Whatever does not fit - another format, model, lineage
-or digest, a file that is too short, a last row that the store does not have - is built anew, and a note says why.
+A folder holds, for each model's codes and for the hashes, one file of rows that only grows and one small header. The
+header says how many rows count; it is replaced whole (written beside, synced, renamed) after the rows are synced, so a
+crash leaves the old index or the new one, and rows that no header counts are written over. Whatever does not fit -
+another format, model, lineage or digest, a file that is too short, a last row that the store does not have - is built
+anew, and a note says why.
 
-The rows are made from vectors and as sensitive: folder 0700, files 0600, and `erase` removes them before the store
-removes a reference.
+The rows are made from vectors and hashes and as sensitive: folder 0700, files 0600, and `erase` removes them before the
+store removes a reference.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from moderator.contracts import Generation, Store, VectorBlock
+from moderator.contracts import Generation, Store
 from moderator.errors import StoreError
 from moderator.models import ModelId
 from moderator.search.codes import Codes, each, encode, joined
 
-FORMAT = 1
+FORMAT = 2
 """The version of rows and header; an index of another one is built anew."""
 SEGMENT = 65_536
 """Rows under one digest: 32 MiB of 512 dimensions."""
@@ -40,6 +41,7 @@ ATTEMPTS = 3
 SQLITE = "sqlite:///"
 
 Note = Callable[[str], None]
+Rows = npt.NDArray[np.void]
 
 
 class Unfit(Exception):
@@ -56,7 +58,7 @@ class Header:
     """
 
     format: int
-    model: str
+    source: str
     lineage: str
     sequence: int
     tail: str
@@ -74,7 +76,7 @@ def folder_of(url: str) -> Path:
 
 
 def erase(url: str) -> None:
-    """Removes the index of a store, of all models. Raises: StoreError when its bytes would stay."""
+    """Removes the index of a store, of all models and hashes. Raises: StoreError when its bytes would stay."""
     try:
         shutil.rmtree(folder_of(url))
     except FileNotFoundError:
@@ -86,25 +88,65 @@ def erase(url: str) -> None:
         ) from error
 
 
-def mirror(store: Store, model: ModelId, note: Note) -> Codes | None:
-    """Returns the codes of every vector of `model`, whatever its scope, from the index, made or brought up to date.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a store tells of something that an index mirrors.
 
-    None where the store has no vector of the model, or where the index cannot be kept, which is noted.
+    Attributes:
+        key: names it: a model id, or the kind of hash.
+        record: the dtype of a row.
+        generation: what there is now; None for nothing.
+        added: yields rows `[n]` of `record` whose sequence is in (after, upto], in that order.
     """
-    folder = folder_of(store.url)
+
+    key: str
+    record: np.dtype[np.void]
+    generation: Callable[[], Generation | None]
+    added: Callable[[int, int], Iterator[Rows]]
+
+
+def mirrored(url: str, source: Source, note: Note) -> Rows | None:
+    """Returns all rows of `source`, of the store at `url`, from its index, made or brought up to date.
+
+    None where the store has none, or where the index cannot be kept, which is noted.
+    """
+    folder = folder_of(url)
     try:
         with _locked(folder):
             for _ in range(ATTEMPTS):
-                if (generation := store.generation(model)) is None:
+                if (generation := source.generation()) is None:
                     return None
-                codes = _Index(store, model, folder).codes(generation, note)
-                now = store.generation(model)
+                rows = _Index(source, folder).rows(generation, note)
+                now = source.generation()
                 if now is not None and now.lineage == generation.lineage:
-                    return codes
-        note("the local index was not used: vectors are being removed from the store")
+                    return rows
+        note("the local index was not used: contents are being removed from the store")
     except OSError as error:
         note(f"the local index {folder} cannot be kept ({error.strerror or error}): the store was read instead")
     return None
+
+
+def mirror(store: Store, model: ModelId, note: Note) -> Codes | None:
+    """Returns the codes of every vector of `model`, whatever its scope; None as in `mirrored`."""
+    # Rows stand 16 bytes apart from one another, so that wide loads of a code are aligned.
+    record = np.dtype(
+        {
+            "names": ["content", "slack", "code"],
+            "formats": ["<i8", "<f4", ("i1", (model.dimension,))],
+            "offsets": [0, 8, 16],
+            "itemsize": 16 + -(-model.dimension // 16) * 16,
+        }
+    )
+
+    def added(after: int, upto: int) -> Iterator[Rows]:
+        for block in store.added(model, after, upto):
+            codes = encode(block.contents, block.matrix)
+            rows = np.zeros(len(codes), record)
+            rows["content"], rows["slack"], rows["code"] = codes.contents, codes.slack, codes.matrix
+            yield rows
+
+    rows = mirrored(store.url, Source(str(model), record, lambda: store.generation(model), added), note)
+    return None if rows is None else Codes(rows["content"].copy(), rows["slack"].copy(), rows["code"])
 
 
 def gathered(store: Store, model: ModelId) -> Codes | None:
@@ -131,25 +173,15 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 class _Index:
-    """The index of one model in a locked folder."""
+    """The index of one source in a locked folder."""
 
-    def __init__(self, store: Store, model: ModelId, folder: Path) -> None:
-        self._store = store
-        self._model = model
+    def __init__(self, source: Source, folder: Path) -> None:
+        self._source = source
         self._folder = folder
-        self._name = hashlib.sha256(str(model).encode()).hexdigest()[:16]
+        self._name = hashlib.sha256(source.key.encode()).hexdigest()[:16]
         self._path = folder / f"{self._name}.json"
-        # Rows stand 16 bytes apart from one another, so that wide loads of a code are aligned.
-        self._record = np.dtype(
-            {
-                "names": ["content", "slack", "code"],
-                "formats": ["<i8", "<f4", ("i1", (model.dimension,))],
-                "offsets": [0, 8, 16],
-                "itemsize": 16 + -(-model.dimension // 16) * 16,
-            }
-        )
 
-    def codes(self, generation: Generation, note: Note) -> Codes:
+    def rows(self, generation: Generation, note: Note) -> Rows:
         """Returns the rows of `generation`, after bringing the files to it."""
         try:
             header = self._kept(generation)
@@ -160,26 +192,25 @@ class _Index:
             header = self._empty(generation)
         if header.sequence < generation.sequence:
             header = self._grown(header, generation)
-        rows = self._mapped(header)
-        return Codes(rows["content"].copy(), rows["slack"].copy(), rows["code"])
+        return self._mapped(header)
 
     def _kept(self, generation: Generation) -> Header:
         """Returns the header of an index that fits. Raises: Unfit, FileNotFoundError."""
         header = self._read()
-        if (header.format, header.model) != (FORMAT, str(self._model)):
+        if (header.format, header.source) != (FORMAT, self._source.key):
             raise Unfit("it was of another model or format")
         if header.lineage != generation.lineage:
-            raise Unfit("vectors were removed or replaced in the store")
+            raise Unfit("something was removed or replaced in the store")
         if header.sequence > generation.sequence:
             raise Unfit("it held more than the store")
         if self._digests(header) != header.digests:
             raise Unfit("its rows were not those that were written")
         if self._tail(header.sequence) != header.tail:
-            raise Unfit("its last vector was not the store's")
+            raise Unfit("its last row was not the store's")
         return header
 
     def _tail(self, sequence: int) -> str:
-        last = [self._packed(block) for block in self._store.added(self._model, sequence - 1, sequence)]
+        last = [rows.tobytes() for rows in self._source.added(sequence - 1, sequence)]
         return hashlib.sha256(last[0]).hexdigest() if last else ""
 
     def _read(self) -> Header:
@@ -192,14 +223,14 @@ class _Index:
             raise Unfit("its header was damaged") from error
         raise Unfit("its header was damaged")
 
-    def _mapped(self, header: Header) -> npt.NDArray[np.void]:
+    def _mapped(self, header: Header) -> Rows:
         """Returns the rows, read only. Raises: Unfit when the file is too short."""
         path = self._folder / header.file
-        if not path.is_file() or path.stat().st_size < header.rows * self._record.itemsize:
+        if not path.is_file() or path.stat().st_size < header.rows * self._source.record.itemsize:
             raise Unfit("its file was cut short")
         if not header.rows:
-            return np.empty(0, self._record)
-        return np.memmap(path, self._record, "r", shape=(header.rows,))
+            return np.empty(0, self._source.record)
+        return np.memmap(path, self._source.record, "r", shape=(header.rows,))
 
     def _digests(self, header: Header, whole: Sequence[str] = ()) -> tuple[str, ...]:
         """Reads the rows, which also brings them into memory; `whole` are digests that are known."""
@@ -214,22 +245,22 @@ class _Index:
         return tuple(made)
 
     def _empty(self, generation: Generation) -> Header:
-        """Removes every file of the model, so that no byte of what was removed stays, and starts a new one."""
+        """Removes every file of the source, so that no byte of what was removed stays, and starts a new one."""
         self._path.unlink(missing_ok=True)
         for path in self._folder.glob(f"{self._name}-*"):
             path.unlink()
         name = f"{self._name}-{secrets.token_hex(8)}.codes"
         os.close(os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        return Header(FORMAT, str(self._model), generation.lineage, 0, "", 0, name, ())
+        return Header(FORMAT, self._source.key, generation.lineage, 0, "", 0, name, ())
 
     def _grown(self, header: Header, generation: Generation) -> Header:
         """Writes the rows that are missing, then the header that counts them."""
         rows = header.rows
         with (self._folder / header.file).open("r+b") as stream:
-            stream.seek(rows * self._record.itemsize)
-            for block in self._store.added(self._model, header.sequence, generation.sequence):
-                stream.write(self._packed(block))
-                rows += len(block.contents)
+            stream.seek(rows * self._source.record.itemsize)
+            for added in self._source.added(header.sequence, generation.sequence):
+                stream.write(added.tobytes())
+                rows += len(added)
             stream.flush()
             os.fsync(stream.fileno())
         sequence = generation.sequence
@@ -237,12 +268,6 @@ class _Index:
         grown = replace(grown, digests=self._digests(grown, header.digests[: header.rows // SEGMENT]))
         self._commit(grown)
         return grown
-
-    def _packed(self, block: VectorBlock) -> bytes:
-        codes = encode(block.contents, block.matrix)
-        rows = np.zeros(len(codes), self._record)
-        rows["content"], rows["slack"], rows["code"] = codes.contents, codes.slack, codes.matrix
-        return rows.tobytes()
 
     def _commit(self, header: Header) -> None:
         """Replaces the header whole: until then the old one counts, and after a crash too."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from moderator.contracts import Entry, Fingerprint, Found, HashBlock, Known, Role, Scope
+from moderator.contracts import Entry, Fingerprint, Found, Generation, HashBlock, Known, Role, Scope, UprightBlock
 from moderator.models import Image
+from moderator.stores import tables
 from moderator.stores.embeddings import Embeddings
-from moderator.stores.session import Cursor
+from moderator.stores.session import Cursor, Row
 from moderator.stores.tables import FINGERPRINT, SCOPES, key_of, text_of
 from moderator.vectors import Ids
 
@@ -39,14 +41,10 @@ class Pictures(Embeddings):
 
     def write(self, entries: Sequence[Entry], intake: str, role: Role) -> Sequence[int]:
         prints = {entry.fingerprint.sha256: entry.fingerprint for entry in entries}
-        rows = [[*(getattr(prints[digest], name) for name in FINGERPRINT), intake] for digest in prints]
-        columns = (*FINGERPRINT, "intake")
-        upsert = self._session.dialect.upsert("contents", ("sha256",), columns, columns[1:])
+        rows = {digest: (*(getattr(one, name) for name in FINGERPRINT), intake) for digest, one in prints.items()}
 
         def work(cursor: Cursor) -> list[int]:
-            cursor.many(upsert, rows)
-            found = cursor.each("SELECT sha256, id FROM contents WHERE sha256 IN ({})", list(prints))
-            by_digest = {bytes(digest): content for digest, content in found}
+            by_digest = self._write_contents(cursor, rows)
             ids = [by_digest[entry.fingerprint.sha256] for entry in entries]
             held = list(zip(entries, ids, strict=True))
             self._write_images(cursor, [(entry.found, content) for entry, content in held], role)
@@ -54,6 +52,32 @@ class Pictures(Embeddings):
             return ids
 
         return self._session.transact(work) if entries else []
+
+    def _write_contents(self, cursor: Cursor, rows: Mapping[bytes, Row]) -> dict[bytes, int]:
+        """Writes the rows of contents that are new or have changed, and returns the ids of all by digest."""
+        last = self._hashing(cursor)
+        columns = (*FINGERPRINT, "intake")
+        stored = cursor.each(f"SELECT id, {', '.join(columns)} FROM contents WHERE sha256 IN ({{}})", list(rows))
+        ids = {row[1]: row[0] for row in stored}
+        same = {row[1] for row in stored if row[1:] == rows[row[1]]}
+        changed = [row for digest, row in rows.items() if digest not in same]
+        if changed:
+            numbered = (*columns, "sequence")
+            upsert = self._session.dialect.upsert("contents", ("sha256",), numbered, numbered[1:])
+            cursor.many(upsert, [(*row, last + place) for place, row in enumerate(changed, 1)])
+            cursor.run("UPDATE hashing SET written = ?", (last + len(changed),))
+            new = [digest for digest in rows if digest not in ids]
+            ids.update(cursor.each("SELECT sha256, id FROM contents WHERE sha256 IN ({})", new))
+        return ids
+
+    def _hashing(self, cursor: Cursor) -> int:
+        """Returns the last sequence of contents, and keeps other writers waiting until the transaction ends."""
+        find = f"SELECT written FROM hashing{self._session.dialect.lock}"
+        if not (rows := cursor.rows(find)):
+            insert = self._session.dialect.upsert("hashing", ("id",), ("id", "lineage"))
+            cursor.run(insert, (1, secrets.token_bytes(16)))
+            rows = cursor.rows(find)
+        return int(rows[0][0])
 
     def _write_images(self, cursor: Cursor, held: Sequence[tuple[Found, int]], role: Role) -> None:
         columns = ("path_key", "role", "path", "content_id", "size", "mtime_ns", "metadata")
@@ -90,10 +114,30 @@ class Pictures(Embeddings):
 
         self._session.transact(work)
 
-    def members(self, scope: Scope) -> Ids:
+    def members(self, scope: Scope, only: Sequence[int] | None = None) -> Ids:
         sql = f"SELECT c.id FROM contents c WHERE c.state = 'judged' AND {SCOPES[scope]}"
-        blocks = [np.array([row[0] for row in rows], dtype=np.int64) for rows in self._blocks(sql, "c.id", (), _IDS)]
-        return np.concatenate([np.empty(0, dtype=np.int64), *blocks])
+        blocks = self._blocks(sql, "c.id", (), _IDS, only)
+        ids = [np.array([row[0] for row in rows], dtype=np.int64) for rows in blocks]
+        return np.sort(np.concatenate([np.empty(0, dtype=np.int64), *ids]))
+
+    def hash_generation(self) -> Generation | None:
+        rows = self._session.rows("SELECT lineage, written FROM hashing")
+        return Generation(rows[0][0].hex(), rows[0][1]) if rows and rows[0][1] else None
+
+    def hashes_added(self, after: int, upto: int) -> Iterator[UprightBlock]:
+        sql = (
+            "SELECT id, pdq_quality, SUBSTR(pdq, 1, 32), sequence FROM contents "
+            "WHERE sequence > ? AND sequence <= ? AND LENGTH(pdq) > 0 ORDER BY sequence LIMIT ?"
+        )
+        while rows := self._session.rows(sql, (after, upto, tables.BLOCK)):
+            ids, qualities, hashes, sequences = zip(*rows, strict=True)
+            upright = np.frombuffer(b"".join(hashes), dtype=np.uint8).reshape(-1, 32)
+            yield UprightBlock(np.array(ids, dtype=np.int64), np.array(qualities, dtype=np.int64), upright)
+            after = sequences[-1]
+
+    def with_pixels(self, pixels: Sequence[bytes], scope: Scope) -> Mapping[int, bytes]:
+        judged = f"FROM contents c WHERE c.state = 'judged' AND {SCOPES[scope]}"
+        return dict(self._session.each(f"SELECT c.id, c.pixels {judged} AND c.pixels IN ({{}})", pixels))
 
     def hashes(self, scope: Scope, only: Sequence[int] | None = None) -> Iterator[HashBlock]:
         columns = ", ".join(f"c.{name}" for name in FINGERPRINT)

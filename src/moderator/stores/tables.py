@@ -98,6 +98,8 @@ def remove_contents(cursor: Cursor, contents: Sequence[int]) -> None:
         for row in cursor.each(f"SELECT content_id FROM {table} WHERE content_id IN ({{}})", contents)
     }
     unused = sorted(set(contents) - held)
+    if unused:
+        cursor.run("UPDATE hashing SET lineage = ?", (secrets.token_bytes(16),))
     models = cursor.each("SELECT DISTINCT model_id FROM embeddings WHERE content_id IN ({})", unused)
     for (model,) in sorted(set(models)):
         new_lineage(cursor, model)

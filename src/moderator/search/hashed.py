@@ -1,0 +1,102 @@
+"""Finds stored contents whose hashes are near those of some pictures, in the cheapest way that loses none.
+
+Few hashes are read from the store. Of many, a local index (`moderator.search.index`) holds the upright ones of all
+contents, whatever their scope, and the store tells which of those that are near are of the scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from moderator.contracts import HashBlock, Scope, Store
+from moderator.policy import SearchSpec
+from moderator.search import hashes, index
+from moderator.search.exact import Hits
+from moderator.search.hashes import HashTable
+from moderator.search.near import INDEXED
+from moderator.search.rungs import PDQ_QUALITY
+
+RECORD = np.dtype([("content", "<i8"), ("words", "<u8", (hashes.WORDS,))])
+
+
+class Hashed:
+    """Answers for some pictures of one store.
+
+    Args:
+        subjects: their contents.
+        note: told why an index was built anew or could not be kept.
+    """
+
+    def __init__(self, store: Store, subjects: Sequence[int], spec: SearchSpec, note: index.Note) -> None:
+        self._store = store
+        self._subjects = subjects
+        self._spec = spec
+        self._note = note
+
+    def same_pixels(self, scope: Scope, among: Sequence[int] | None = None) -> Iterator[tuple[int, int]]:
+        """Yields the pairs (subject, content of `scope`, one of `among`) with identical pixels."""
+        _, holders = self._asked
+        wanted = None if among is None else frozenset(among)
+        for other, pixels in self._store.with_pixels(list(holders), scope).items():
+            if wanted is None or other in wanted:
+                yield from ((content, other) for content in holders[pixels] if content != other)
+
+    def near(self, scope: Scope, among: Sequence[int] | None, cap: int) -> Hits:
+        """Returns the pairs (subject, content of `scope`, one of `among`) with a matching hash, as `hashes.near`."""
+        asked, _ = self._asked
+        if self._known is None:
+            stored = hashes.table(self._store.hashes(scope, among), 1)
+        else:
+            stored = self._known[self._members(asked, self._known, scope, among)]
+        return hashes.near(asked, stored, cap)
+
+    def _members(self, asked: HashTable, known: HashTable, scope: Scope, among: Sequence[int] | None) -> hashes.Mask:
+        """Which rows are of the scope; where few are asked, only of those that are near one of them."""
+        reached = hashes.reach(asked, known) if len(asked) <= hashes.FEW else np.ones(len(known), dtype=bool)
+        if among is not None:
+            reached &= np.isin(known.contents, among)
+        only = None if reached.all() else np.unique(known.contents[reached]).tolist()
+        return reached & np.isin(known.contents, self._store.members(scope, only))
+
+    @cached_property
+    def _asked(self) -> tuple[HashTable, dict[bytes, list[int]]]:
+        """The hashes of the subjects, and the subjects by their pixels."""
+        holders: dict[bytes, list[int]] = {}
+
+        def met() -> Iterator[HashBlock]:
+            for block in self._store.hashes("images", self._subjects):
+                for content, fingerprint in zip(block.contents.tolist(), block.fingerprints, strict=True):
+                    if fingerprint.pixels:
+                        holders.setdefault(fingerprint.pixels, []).append(content)
+                yield block
+
+        return hashes.table(met(), hashes.ORIENTATIONS), holders
+
+    @cached_property
+    def _known(self) -> HashTable | None:
+        return known(self._store, self._spec, self._note)
+
+
+def known(store: Store, spec: SearchSpec, note: index.Note) -> HashTable | None:
+    """Returns the upright hash of every content that is compared, from the index; None where they are few, or none is
+    kept."""
+    generation = store.hash_generation()
+    if not spec.index or generation is None or generation.sequence < INDEXED:
+        return None
+
+    def added(after: int, upto: int) -> Iterator[index.Rows]:
+        for block in store.hashes_added(after, upto):
+            compared = block.qualities >= PDQ_QUALITY
+            rows = np.empty(int(compared.sum()), RECORD)
+            rows["content"] = block.contents[compared]
+            rows["words"] = np.ascontiguousarray(block.hashes[compared]).view("<u8")
+            yield rows
+
+    rows = index.mirrored(store.url, index.Source("pdq", RECORD, store.hash_generation, added), note)
+    if rows is None:
+        return None
+    words = np.ascontiguousarray(rows["words"].T, dtype=np.uint64)
+    return HashTable(rows["content"].copy(), words[None])

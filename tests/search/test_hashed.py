@@ -1,0 +1,105 @@
+"""However many hashes a store has, the same pairs are found: by reading them all, and by the local index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from moderator.contracts import Entry, HashBlock, Role, Scope, Store
+from moderator.policy import SearchSpec
+from moderator.search import hashed, hashes, index
+from moderator.search.hashed import Hashed
+from moderator.stores.sql import SqlStore
+from tests.handmade import INTAKE, fingerprint, flipped, found, turned
+
+COUNT = 60
+Pairs = list[tuple[int, int, float]]
+
+
+def add(store: Store, name: str, role: Role, base: int, bits: int, *, quality: int = 100) -> int:
+    upright = flipped(np.random.default_rng(base).bytes(32), bits)
+    made = fingerprint(name, pixels=f"{base} {bits}", pdq=turned(upright), quality=quality)
+    (content,) = store.write([Entry(found(f"/{role}/{name}.png"), made)], INTAKE, role)
+    if role == "reference":
+        store.add_references("banned", [(content, "", "by hand")], "tester")
+    return int(content)
+
+
+@pytest.fixture
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Families of pictures and references whose hashes differ in few bits, and some that are flat."""
+    with SqlStore.open(f"sqlite:///{tmp_path_factory.mktemp('hashed')}/moderator.db") as opened:
+        for number in range(COUNT):
+            role: Role = "reference" if number % 4 == 3 else "picture"
+            add(opened, f"{number}", role, number // 10, number % 10 * 4, quality=10 if number % 11 == 0 else 100)
+        yield opened
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the store count as a large one."""
+    monkeypatch.setattr(hashed, "INDEXED", 1)
+
+
+def pairs(store: Store, subjects: list[int], scope: str, among: list[int] | None = None, cap: int = 1000) -> Pairs:
+    hits = Hashed(store, subjects, SearchSpec(), pytest.fail).near(scope, among, cap)  # type: ignore[arg-type]
+    return list(zip(hits.contents.tolist(), hits.others.tolist(), hits.scores.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("scope", ["images", "references", "all"])
+@pytest.mark.parametrize("among", [None, list(range(5, 40))])
+@pytest.mark.parametrize("cap", [3, 1000])
+@pytest.mark.parametrize("few", [0, 1000])
+def test_the_same_pairs_are_found_with_the_index_and_without(
+    store: Store, monkeypatch: pytest.MonkeyPatch, scope: str, among: list[int] | None, cap: int, few: int
+) -> None:
+    subjects = store.members("images").tolist()
+    plain = pairs(store, subjects, scope, among, cap)
+    monkeypatch.setattr(hashed, "INDEXED", 1)
+    monkeypatch.setattr(hashes, "FEW", few)
+    assert pairs(store, subjects, scope, among, cap) == plain
+    assert len(plain) > 20
+
+
+def test_what_is_added_and_removed_is_found_and_gone(store: Store, many: None) -> None:
+    subject = store.members("images").tolist()[1]
+    before = pairs(store, [subject], "all")
+    later = add(store, "later", "picture", 0, 6)
+    assert {other for _, other, _ in pairs(store, [subject], "all")} == {other for _, other, _ in before} | {later}
+    store.remove_references("banned", [])
+    notes: list[str] = []
+    left = Hashed(store, [subject], SearchSpec(), notes.append).near("all", None, 1000)
+    assert set(left.others.tolist()) == set(store.members("images").tolist()) & {o for _, o, _ in before} | {later}
+    assert ["removed or replaced" in note for note in notes] == [True]
+
+
+def test_hashes_are_read_from_the_store_only_where_they_are_near(
+    store: Store, many: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = store.members("images").tolist()[1]
+    pairs(store, [subject], "images")
+    read: list[list[int] | None] = []
+    everything = store.hashes
+
+    def hashes_of(scope: Scope, only: list[int] | None = None) -> Iterator[HashBlock]:
+        read.append(only)
+        return everything(scope, only)
+
+    monkeypatch.setattr(store, "hashes", hashes_of)
+    assert pairs(store, [subject], "images")
+    assert read == [[subject]]
+
+
+def test_a_policy_can_do_without_an_index(store: Store, many: None) -> None:
+    assert len(Hashed(store, [2], SearchSpec(index=False), pytest.fail).near("images", None, 1000).contents)
+    assert not index.folder_of(store.url).exists()
+
+
+def test_identical_pixels_are_found_within_the_scope(store: Store) -> None:
+    twin, reference = add(store, "twin", "picture", 0, 4), add(store, "again", "reference", 0, 4)
+    asked = Hashed(store, [twin], SearchSpec(), pytest.fail)
+    assert list(asked.same_pixels("images")) == [(twin, 2)]
+    assert list(asked.same_pixels("references")) == [(twin, reference)]
+    assert list(asked.same_pixels("images", [reference])) == []
