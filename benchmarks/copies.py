@@ -139,4 +139,4 @@ def _signs(first: Features, second: Features) -> tuple[Any, Any] | None:
     if (alignment := geometry.align(first, second)) is None:
         return None
     known = [signs.measure(first, other, alignment) for other in (second, second.with_pixels(None))]
-    return None if known[0] is None or known[1] is None else (known[0].signs, known[1].signs)
+    return None if known[0] is None or known[1] is None else (signs.coloured(known[0]), signs.coloured(known[1]))

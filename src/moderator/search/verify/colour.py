@@ -157,27 +157,30 @@ def _fitted(ours: Values, theirs: Values, weight: Values) -> _Change:
     squares, less what would be clipped."""
     every = max(1, len(ours) // FITTED)
     ours, theirs, weight = ours[::every], theirs[::every], weight[::every]
-    curved = np.stack([_curved(theirs, *one) for one in TRIED])  # [tried, blocks, channels]
+    every_way = np.stack([_curved(theirs, *one) for one in TRIED])
+    curved = np.ascontiguousarray(every_way.transpose(0, 2, 1), dtype=np.float32)  # [tried, channels, blocks]
     inside = ((ours > 6) & (ours < 249)).all(axis=1)
-    weights = np.broadcast_to((weight * np.where(inside, 1.0, 0.1))[None, :, None], curved.shape)
-    robust = weights
+    weights = (weight * np.where(inside, 1.0, 0.1)).astype(np.float32)
+    ours = np.ascontiguousarray(ours.T, dtype=np.float32)
+    robust = np.broadcast_to(weights, (len(TRIED), len(weights)))
     for _ in range(ROUNDS):
-        total = robust.sum(axis=1)
-        mean_theirs = (robust * curved).sum(axis=1) / total
-        mean_ours = (robust * ours).sum(axis=1) / total
-        away = curved - mean_theirs[:, None]
+        total = robust.sum(axis=1, keepdims=True)
+        mean_theirs = np.einsum("tn,tcn->tc", robust, curved) / total
+        mean_ours = robust @ ours.T / total
+        away = curved - mean_theirs[..., None]
+        weighted = robust[:, None] * away
         # The ridge holds the gain near 1 where there is no contrast to fit it to.
-        ridge = 20.0 * total
-        gains = ((robust * away * (ours - mean_ours[:, None])).sum(axis=1) + ridge) / (
-            (robust * away**2).sum(axis=1) + ridge
+        ridge = np.float32(20.0) * total
+        gains = (np.einsum("tcn,cn->tc", weighted, ours) + ridge) / (
+            np.einsum("tcn,tcn->tc", weighted, away) + ridge
         )
         middle = gains.mean(axis=1, keepdims=True).clip(*GAINS)
         gains = gains.clip(middle * (1 - TINT), middle * (1 + TINT))
         offsets = mean_ours - gains * mean_theirs
-        left = np.abs(ours - (curved * gains[:, None] + offsets[:, None]).clip(0, 255)).max(axis=2, keepdims=True)
-        robust = weights * np.minimum(1.0, 5.0 / np.maximum(left, 1e-6))
+        left = np.abs(ours - (curved * gains[..., None] + offsets[..., None]).clip(0, 255)).max(axis=1)
+        robust = weights * np.minimum(np.float32(1.0), np.float32(5.0) / np.maximum(left, np.float32(1e-6)))
     # Of changes that explain as much, the mildest is meant.
     mildness = [abs(np.log(max(saturation, 0.1))) + abs(np.log(gamma)) for saturation, gamma in TRIED]
-    cost = (weights[..., :1] * np.minimum(left, 25.0)).mean(axis=(1, 2)) + 0.05 + 0.03 * np.array(mildness)
+    cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.05 + 0.03 * np.array(mildness)
     best = int(cost.argmin())
-    return _Change(*TRIED[best], gains[best], offsets[best])
+    return _Change(*TRIED[best], gains[best].astype(np.float64), offsets[best].astype(np.float64))

@@ -7,8 +7,9 @@ Zisserman, CVPR 2012): unit vectors whose dot product compares histograms.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -22,12 +23,21 @@ SIDE = 480
 """Pictures are shrunk to this many pixels on the longer side; none is enlarged."""
 KEYPOINTS = 600
 """Most keypoints of one picture, those of the highest contrast."""
-NAME = f"sift-{SIDE}-{KEYPOINTS}-1"
+CONTRASTS = (0.024, 0.01)
+"""Least contrasts of keypoints: the second where the first finds fewer than `FEW`. (OpenCV rounds half of it, over the
+layers of an octave, to a level: below .0236 to none, so that every extremum is refined, which takes as long again.)"""
+FEW = 200
+"""Keypoints that are enough without the second."""
+NAME = f"sift-{SIDE}-{KEYPOINTS}-2"
 """Names how features were made; those made another way are made anew."""
 PREPARED = Preprocessing(SIDE, SIDE, "contain")
 """How a decoding worker prepares a picture for `extract`."""
 GRID = 8
 """Coarse tones are means over GRID x GRID blocks: too few to see a picture in."""
+KEPT = 4
+"""Smaller sizes of one picture that are kept in memory."""
+SMALL = 32
+"""Side of the picture by which whole pictures are compared, in pixels."""
 THUMBNAIL = 160
 """Longer side, in pixels, of a thumbnail that a policy may allow to be kept."""
 
@@ -40,7 +50,7 @@ Points = npt.NDArray[np.float32]
 Descriptors = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Features:
     """What verification knows of one picture.
 
@@ -58,6 +68,22 @@ class Features:
     descriptors: Descriptors
     tones: npt.NDArray[np.uint8]
     pixels: Pixels | None = None
+
+    @cached_property
+    def small(self) -> npt.NDArray[np.float64] | None:
+        """The picture as `SMALL` x `SMALL` grey levels, of mean 0 and deviation 1; None without pixels."""
+        if self.pixels is None:
+            return None
+        cv2 = opencv()
+        grey = cv2.resize(cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY), (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+        normal: npt.NDArray[np.float64] = (grey - grey.mean()) / max(float(grey.std()), 1.0)
+        return normal
+
+    @cached_property
+    def shrunk(self) -> Callable[[tuple[int, int]], Pixels]:
+        """Returns the pixels at a smaller size (width, height); the latest are kept, as many pairs ask for the same."""
+        cv2, pixels = opencv(), self.pixels
+        return lru_cache(KEPT)(lambda size: cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
 
     def pack(self, *, thumbnail: bool = False) -> bytes:
         """Returns what is stored: everything but the pixels, some 80 kB; with `thumbnail` a small picture too."""
@@ -122,7 +148,7 @@ def extract(pixels: Pixels) -> Features:
     """
     cv2 = opencv()
     grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
-    found, raw = _sift().detectAndCompute(grey, None)
+    found, raw = _detected(grey)
     height, width = grey.shape
     tones = cv2.resize(pixels, (GRID, GRID), interpolation=cv2.INTER_AREA)
     if raw is None or not found:
@@ -157,8 +183,17 @@ def opencv() -> Any:
     return cv2
 
 
+def _detected(grey: Pixels) -> tuple[Any, Any]:
+    """Returns the keypoints of the highest contrast, and their SIFT descriptors."""
+    for contrast in CONTRASTS:
+        found, raw = _sift(contrast).detectAndCompute(grey, None)
+        if len(found) >= FEW:
+            break
+    return found, raw
+
+
 @cache
-def _sift() -> Any:
+def _sift(contrast: float) -> Any:
     return opencv().SIFT_create(
-        nfeatures=KEYPOINTS, contrastThreshold=0.01, edgeThreshold=12, enable_precise_upscale=True
+        nfeatures=KEYPOINTS, contrastThreshold=contrast, edgeThreshold=12, enable_precise_upscale=True
     )

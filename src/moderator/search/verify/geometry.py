@@ -23,8 +23,8 @@ SURE = 40
 """Keypoints that agree upright from which on a mirrored map is not tried."""
 FEW = 10
 """Keypoints that agree below which the whole pictures are compared."""
-SMALL, ALIKE = 32, 0.6
-"""Side of the small pictures for that, in pixels, and the least correlation."""
+ALIKE = 0.6
+"""Least correlation, for that, of the small pictures."""
 
 Matrix3 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -64,7 +64,7 @@ def align(first: Features, second: Features) -> Alignment | None:
     """
     best = _aligned(first, second, mirror=False)
     if best is None or best.inliers < SURE:
-        turned = _aligned(first, second, mirror=True)
+        turned = _aligned(first, second, mirror=True, beyond=best.inliers if best else 0)
         if turned is not None and (best is None or turned.inliers > best.inliers):
             best = turned
     if best is None or best.inliers < FEW:
@@ -75,14 +75,9 @@ def align(first: Features, second: Features) -> Alignment | None:
 def whole(first: Features, second: Features) -> Alignment | None:
     """Returns the map of the whole of one to the whole of the other in the closest of eight orientations; None where
     they are not alike as small grey pictures, or the pixels of one are not known."""
-    cv2 = opencv()
-    if first.pixels is None or second.pixels is None:
+    if first.small is None or second.small is None:
         return None
-    small = [
-        cv2.resize(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY), (SMALL, SMALL), interpolation=cv2.INTER_AREA).astype(float)
-        for one in (first.pixels, second.pixels)
-    ]
-    ours, theirs = ((one - one.mean()) / max(float(one.std()), 1.0) for one in small)
+    ours, theirs = first.small, second.small
     closeness = [float((ours * _turned(theirs, turn)).mean()) for turn in range(8)]
     best = int(np.argmax(closeness))
     if closeness[best] < ALIKE:
@@ -106,10 +101,11 @@ def _orientation(first: Features, second: Features, turn: int) -> Matrix3:
     return matrix
 
 
-def _aligned(first: Features, second: Features, *, mirror: bool) -> Alignment | None:
+def _aligned(first: Features, second: Features, *, mirror: bool, beyond: int = 0) -> Alignment | None:
+    """Returns the best map; None where no more than `beyond` keypoints can agree on one."""
     cv2 = opencv()
     ours, theirs = _matches(first, second, mirror=mirror)
-    if len(ours) < LEAST:
+    if len(ours) < max(LEAST, beyond + 1):
         return None
     affine, mask = cv2.estimateAffine2D(
         theirs, ours, method=cv2.RANSAC, ransacReprojThreshold=NEAR, maxIters=3000, confidence=0.999
@@ -135,16 +131,17 @@ def _matches(first: Features, second: Features, *, mirror: bool) -> tuple[Points
     a = first.descriptors.astype(np.float32)
     b = (mirrored(second.descriptors) if mirror else second.descriptors).astype(np.float32)
     closeness = a @ b.T
+    nearest = closeness.max(axis=0)
     best = closeness.argmax(axis=1)
     rows = np.arange(len(a))
     top = closeness[rows, best]
-    back = closeness.argmax(axis=0)[best] == rows
+    back = top >= nearest[best]
     closeness[rows, best] = -1.0
-    lengths = (a * a).sum(axis=1)
-    near = np.sqrt(np.maximum(lengths + (b * b).sum(axis=1)[best] - 2 * top, 0))
     next_best = closeness.argmax(axis=1)
-    far = np.sqrt(np.maximum(lengths + (b * b).sum(axis=1)[next_best] - 2 * closeness[rows, next_best], 1e-6))
-    good = back & (near < RATIO * far)
+    lengths, others = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
+    near = np.maximum(lengths + others[best] - 2 * top, 0)
+    far = np.maximum(lengths + others[next_best] - 2 * closeness[rows, next_best], 1e-12)
+    good = back & (near < RATIO**2 * far)
     return first.points[good], second.points[best[good]]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moderator.search.verify.features import GRID, Features, Pixels, Points, opencv
-from moderator.search.verify.geometry import Alignment, Mask, Matrix3
+from moderator.search.verify.geometry import Alignment, Mask, Matrix3, project
 
 FINE, COARSE = 320, 120
 """Longer side, in pixels, of the frames in which blocks are compared: for texture and for shapes."""
@@ -22,6 +22,10 @@ BLOCK = 12
 """Side of a block, in pixels of the frame."""
 TEXTURED = 3.5
 """Least standard deviation of grey levels, in either picture, of a block that can agree."""
+STEPS = 24
+"""Steps of scale to a doubling."""
+EDGE = 0.5
+"""By how many pixels a block may reach over the edge of a picture that covers it."""
 AGREES = 0.5
 """Least correlation of a block that agrees."""
 
@@ -56,48 +60,64 @@ def blocks(first: Features, second: Features, alignment: Alignment, side: int) -
     if first.pixels is None or second.pixels is None:
         return None
     cv2 = opencv()
-    scale = alignment.scale(second)
+    # In small steps, so that one picture is shrunk to few sizes.
+    scale = 2 ** (round(STEPS * np.log2(max(alignment.scale(second), 1e-3))) / STEPS)
     height, width = second.pixels.shape[:2]
-    factor = min(1.0, side / max(height, width), max(scale, 1e-3))
+    factor = min(1.0, side / max(height, width), scale)
     columns, rows = int(width * factor) // BLOCK, int(height * factor) // BLOCK
     if min(columns, rows) < 2:
         return None
     size = (columns * BLOCK, rows * BLOCK)
     shrink = np.diag([size[0] / width, size[1] / height, 1.0])
-    ours, mask = _warped(cv2, first.pixels, alignment.matrix @ np.linalg.inv(shrink), size, scale / factor)
-    theirs = cv2.resize(second.pixels, size, interpolation=cv2.INTER_AREA)
-    return _measured(cv2, ours, theirs, mask, (columns, rows))
+    matrix = alignment.matrix @ np.linalg.inv(shrink)
+    ours = _warped(cv2, first, matrix, size, scale / factor)
+    return _measured(cv2, ours, second.shrunk(size), _covered(matrix, (rows, columns), first))
 
 
-def _warped(cv2: Any, picture: Pixels, matrix: Matrix3, size: tuple[int, int], finer: float) -> tuple[Pixels, Pixels]:
-    """Returns the picture drawn into the frame, and where it covers it (255); `finer` is how much it is shrunk by."""
-    height, width = picture.shape[:2]
+def _warped(cv2: Any, picture: Features, matrix: Matrix3, size: tuple[int, int], finer: float) -> Pixels:
+    """Returns the picture drawn into the frame; `finer` is how much it is shrunk by."""
+    pixels = picture.pixels
     if finer > 1.3:
-        small = (max(1, round(width / finer)), max(1, round(height / finer)))
-        matrix = np.diag([small[0] / width, small[1] / height, 1.0]) @ matrix
-        picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+        small = (max(1, round(picture.width / finer)), max(1, round(picture.height / finer)))
+        matrix = np.diag([small[0] / picture.width, small[1] / picture.height, 1.0]) @ matrix
+        pixels = picture.shrunk(small)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    drawn = cv2.warpPerspective(picture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    mask = cv2.warpPerspective(np.full(picture.shape[:2], 255, np.uint8), matrix, size, flags=flags)
-    return drawn, mask
+    drawn: Pixels = cv2.warpPerspective(pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return drawn
 
 
-def _measured(cv2: Any, ours: Pixels, theirs: Pixels, mask: Pixels, grid: tuple[int, int]) -> Blocks:
-    def mean(values: Any) -> Map:
-        averaged: Map = cv2.resize(values, grid, interpolation=cv2.INTER_AREA)
-        return averaged
+def _covered(matrix: Matrix3, grid: tuple[int, int], picture: Features) -> Mask:
+    """Returns the blocks of a frame that the picture covers: those whose corners lie in it."""
+    rows, columns = grid
+    first, last = BLOCK * np.arange(columns), BLOCK * np.arange(rows)
+    inside = np.ones(grid, dtype=np.bool_)
+    for across in (first, first + BLOCK - 1):
+        for down in (last, last + BLOCK - 1):
+            corners = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
+            at = project(matrix, corners).reshape(rows, columns, 2)
+            inside &= ((at >= -EDGE) & (at <= (picture.width - 1 + EDGE, picture.height - 1 + EDGE))).all(axis=2)
+    return inside
 
+
+def _mean(values: npt.NDArray[Any]) -> Map:
+    """Returns the mean of each block, float32, of a frame of whole blocks `[height, width, ...]`."""
+    height, width, *channels = values.shape
+    rows = values.reshape(height // BLOCK, BLOCK, -1).sum(axis=1, dtype=np.float32)
+    total: Map = rows.reshape(height // BLOCK, width // BLOCK, BLOCK, *channels).sum(axis=2)
+    return total / np.float32(BLOCK**2)
+
+
+def _measured(cv2: Any, ours: Pixels, theirs: Pixels, seen: Mask) -> Blocks:
     # A little blur: an edit resamples, and pixels that are shifted by half a pixel still correlate.
     grey = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY).astype(np.float32) for one in (ours, theirs))
     a, b = (cv2.GaussianBlur(one, (0, 0), 1.0) for one in grey)
-    mean_a, mean_b = mean(a), mean(b)
-    variance_a = np.maximum(mean(a * a) - mean_a**2, 0)
-    variance_b = np.maximum(mean(b * b) - mean_b**2, 0)
-    covariance = mean(a * b) - mean_a * mean_b
+    mean_a, mean_b = _mean(a), _mean(b)
+    variance_a = np.maximum(_mean(a * a) - mean_a**2, 0)
+    variance_b = np.maximum(_mean(b * b) - mean_b**2, 0)
+    covariance = _mean(a * b) - mean_a * mean_b
     correlation = covariance / np.sqrt(np.maximum(variance_a * variance_b, 1.0))
     textured = np.maximum(variance_a, variance_b) >= TEXTURED**2
-    colours = (mean(one.astype(np.float32)) for one in (ours, theirs))
-    return Blocks(mean(mask.astype(np.float32)) > 250, textured, correlation, *colours)
+    return Blocks(seen, textured, correlation, _mean(ours), _mean(theirs))
 
 
 def stored_blocks(first: Features, second: Features, alignment: Alignment) -> Blocks | None:
@@ -109,14 +129,15 @@ def stored_blocks(first: Features, second: Features, alignment: Alignment) -> Bl
     shrink = np.diag([GRID * BLOCK / second.width, GRID * BLOCK / second.height, 1.0])
     size = (GRID * BLOCK, GRID * BLOCK)
     finer = alignment.scale(second) * float(np.sqrt(second.width * second.height)) / size[0]
-    drawn, mask = _warped(cv2, first.pixels, alignment.matrix @ np.linalg.inv(shrink), size, finer)
+    matrix = alignment.matrix @ np.linalg.inv(shrink)
+    drawn = _warped(cv2, first, matrix, size, finer)
     ours = cv2.resize(drawn, (GRID, GRID), interpolation=cv2.INTER_AREA)
     there = _counted(second.points, second)
     agreeing = _counted(alignment.theirs, second)
-    covered = cv2.resize(mask.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA) > 250
     share = (agreeing / np.maximum(there, 1)).astype(np.float32)
     # A tenth of the keypoints of a block is what heavy edits leave; blocks() calls half a correlation agreement.
     correlation = np.minimum(1.0, share * 5).astype(np.float32)
+    covered = _covered(matrix, (GRID, GRID), first)
     return Blocks(covered, there >= 3, correlation, ours.astype(np.float32), second.tones.astype(np.float32))
 
 

@@ -59,6 +59,10 @@ class Model:
     structure: Forest
     colours: Forest
 
+    def same(self, signs: Values) -> float:
+        """Returns the probability that a pair is one picture, in whatever colours; it asks no sign of colour."""
+        return self.structure.probability(signs)
+
     def copy_and_variant(self, signs: Values) -> tuple[float, float]:
         """Returns the probabilities that a pair is a copy, and that it is a picture with a thing in another colour."""
         same, colours = self.structure.probability(signs), self.colours.probability(signs)

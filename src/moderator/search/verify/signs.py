@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moderator.search.verify.colour import Colour, colour
+from moderator.search.verify.colour import UNKNOWN, Colour, colour
 from moderator.search.verify.features import Features, opencv
 from moderator.search.verify.geometry import Alignment, Mask, inside
 from moderator.search.verify.photometry import COARSE, FINE, Blocks, blocks, stored_blocks
@@ -19,6 +19,8 @@ SIGNS = (
     "contrast", "plain",
 )  # fmt: skip
 """Names of the numbers in `Measured.signs`, in order."""
+TONES = slice(SIGNS.index("luma"), SIGNS.index("contrast") + 1)
+"""Those of colour."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +28,7 @@ class Measured:
     """An aligned pair.
 
     Attributes:
-        signs: float64 `[len(SIGNS)]`.
+        signs: float64 `[len(SIGNS)]`; those of colour are `UNKNOWN`, as they take longest: `coloured` has them.
         fine: the pair in blocks of the second picture.
         stored: whether the second picture was known only by what is stored.
     """
@@ -61,7 +63,6 @@ def _signs(
     share, correlation = _agreement(fine)
     coarse_share, coarse_correlation = _agreement(coarse)
     dense, patch = _patch(fine)
-    tones: Colour = colour(fine)
     asked = fine.seen & fine.textured
     return np.array(
         (
@@ -71,10 +72,23 @@ def _signs(
             np.log1p(asked.sum()), np.log1p(fine.agrees.sum()), share, correlation, dense, np.log1p(patch),
             coarse_share, coarse_correlation,
             float(fine.seen.mean()), min(1.0, float(fine.seen.mean()) * _area(first, second, alignment)),
-            tones.luma, tones.plain_luma, tones.shading, tones.chroma, tones.plain_chroma, np.log1p(tones.left),
-            tones.recoloured, tones.cast, tones.saturation, tones.gamma, np.log1p(tones.contrast),
+            *_tones(UNKNOWN),
             1.0 - float(asked.sum() / fine.seen.sum()),
         )
+    )  # fmt: skip
+
+
+def coloured(measured: Measured) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Returns the signs of an aligned pair with those of its colours, float64 `[len(SIGNS)]`."""
+    signs = measured.signs.copy()
+    signs[TONES] = _tones(colour(measured.fine))
+    return signs
+
+
+def _tones(tones: Colour) -> tuple[float, ...]:
+    return (
+        tones.luma, tones.plain_luma, tones.shading, tones.chroma, tones.plain_chroma, float(np.log1p(tones.left)),
+        tones.recoloured, tones.cast, tones.saturation, tones.gamma, float(np.log1p(tones.contrast)),
     )  # fmt: skip
 
 

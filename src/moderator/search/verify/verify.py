@@ -30,6 +30,8 @@ class Verification:
     note: str
 
 
+UNLIKELY = 0.02
+"""Probability of one picture below which colours and region are not asked for: that of a copy is at most as much."""
 NOWHERE = Verification(0.0, 0.0, None, "no part of one is found in the other")
 
 
@@ -44,7 +46,10 @@ def verify(first: Features, second: Features) -> Verification:
     measured = signs.measure(first, second, alignment)
     if measured is None:
         return NOWHERE
-    copy, variant = probability.model(stored=measured.stored).copy_and_variant(measured.signs)
+    model = probability.model(stored=measured.stored)
+    if (same := model.same(measured.signs)) < UNLIKELY:
+        return Verification(same, 0.0, None, f"{alignment.inliers} keypoints agree, what is around them does not")
+    copy, variant = model.copy_and_variant(signs.coloured(measured))
     region = _region(first, second, measured)
     note = f"{alignment.inliers} keypoints agree"
     if alignment.mirrored:
