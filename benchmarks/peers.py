@@ -1,59 +1,143 @@
-"""Other methods on the same pictures: PDQ in eight orientations, and the hashes of ImageHash where it is installed."""
+"""Other tools on the same files, each in an environment of its own that the benchmark makes, by the tool's own code.
+
+`peer.py` runs there and knows nothing of moderator. A tool that cannot be had is named with the reason.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
-from typing import Any
+import json
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import venv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
-from benchmarks.copies import Shown
+from benchmarks.collection import Collection
+from benchmarks.figures import Scored, Scores
 
-Scores = npt.NDArray[np.float64]
-Method = Callable[[Sequence[Shown], Sequence[Shown]], Scores]
-
-
-def pdq(asked: Sequence[Shown], references: Sequence[Shown]) -> Scores:
-    """Scores by the fewest differing bits of PDQ over eight orientations; flat pictures have no score."""
-    upright = np.stack([_orientations(one)[0] for one in references])
-    scores = np.full((len(asked), len(references)), -np.inf)
-    for row, one in enumerate(asked):
-        if one.quality >= 50:
-            differing = np.bitwise_count(_orientations(one)[:, None] ^ upright[None]).sum(axis=2).min(axis=0)
-            scores[row] = -differing.astype(np.float64)
-    scores[:, [one.quality < 50 for one in references]] = -np.inf
-    return scores
+HERE = Path(__file__).parent
+ENVIRONMENTS = Path(sys.prefix) / "peers"
+"""Beside what `make setup` installs, so that `make clean` removes them."""
+NEWER = (3, 12)
+"""Python that immaculate asks for."""
 
 
-def _orientations(one: Shown) -> npt.NDArray[np.uint8]:
-    hashes = one.hashes or bytes(256)
-    return np.frombuffer(hashes, dtype=np.uint8).reshape(8, 32)
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where tools run: packages to install, and the least Python they take. `shared` lends it our torch."""
+
+    name: str
+    packages: Sequence[str]
+    python: tuple[int, int] = (3, 11)
+    shared: bool = False
 
 
-def image_hash(name: str) -> Method:
-    """Returns a method of the package ImageHash, by the name of its function."""
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A tool's method: its name in `peer.py`, and from which score on it calls two pictures copies unasked."""
 
-    def method(asked: Sequence[Shown], references: Sequence[Shown]) -> Scores:
-        import imagehash
-
-        def bits(shown: Sequence[Shown]) -> npt.NDArray[np.bool_]:
-            return np.stack([getattr(imagehash, name)(_picture(one)).hash.ravel() for one in shown])
-
-        ours, theirs = bits(asked), bits(references)
-        return -np.stack([(row ^ theirs).sum(axis=1) for row in ours]).astype(np.float64)
-
-    return method
+    name: str
+    method: str
+    environment: Environment
+    default: float | None
 
 
-def _picture(one: Shown) -> Image.Image:
-    pixels: Any = one.local.pixels
-    return Image.fromarray(pixels)
-
-
-METHODS: Mapping[str, Method] = {"PDQ, eight orientations": pdq} | (
-    {f"ImageHash {name}": image_hash(name) for name in ("phash", "dhash", "whash")} if find_spec("imagehash") else {}
+HASHES = Environment("hashes", ("ImageHash==4.3.2", "difPy==4.2.1", "cleanvision==0.3.7"))
+DEDUP = Environment("imagededup", ("imagededup==0.3.3.post2",), shared=True)
+IMMACULATE = Environment("immaculate", ("immaculate[sscd]==0.3.0",), NEWER)
+PEERS = (
+    Peer("imagededup PHash", "imagededup:PHash", DEDUP, -10),
+    Peer("imagededup DHash", "imagededup:DHash", DEDUP, -10),
+    Peer("imagededup CNN", "imagededup:CNN", DEDUP, 0.9),
+    Peer("ImageHash phash", "imagehash:phash", HASHES, 0),
+    Peer("ImageHash dhash", "imagehash:dhash", HASHES, 0),
+    Peer("cleanvision near_duplicates", "cleanvision:", HASHES, 1),
+    Peer("difPy similar", "difpy:", HASHES, -5),
+    Peer("immaculate pdq", "immaculate:pdq", IMMACULATE, 1),
+    Peer("immaculate sscd_distilled", "immaculate:sscd_distilled", IMMACULATE, 1),
+    Peer("immaculate sscd", "immaculate:sscd", IMMACULATE, 1),
 )
-"""Methods that can be had here."""
+"""Bits and errors are negated, so that higher is closer. ImageHash has no threshold; its example takes equal hashes."""
+
+Absent = tuple[str, str]
+"""A tool that cannot be had, and why."""
+
+
+def compared(collection: Collection, folder: Path) -> Iterator[Scored | Absent]:
+    """Yields each tool's scores on a collection whose files are in `folder`, or why there are none."""
+    refused: dict[str, str] = {}
+    for peer in PEERS:
+        name = peer.environment.name
+        if name not in refused and (why := _prepare(peer.environment)):
+            refused[name] = why
+        if name in refused:
+            yield peer.name, refused[name]
+            continue
+        started = time.monotonic()
+        scores, why = _run(peer, collection, folder)
+        seconds = time.monotonic() - started
+        yield (peer.name, why) if scores is None else Scored(peer.name, scores, peer.default, seconds)
+
+
+def _run(peer: Peer, collection: Collection, folder: Path) -> tuple[Scores | None, str]:
+    with tempfile.TemporaryDirectory() as temporary:
+        asked, told = Path(temporary) / "asked.json", Path(temporary) / "told.npy"
+        document = {
+            "method": peer.method,
+            "folder": str(folder),
+            "references": [str(one.path) for one in collection.references],
+            "queries": [str(one.path) for one in collection.queries],
+        }
+        asked.write_text(json.dumps(document))
+        command = [str(_python(peer.environment)), str(HERE / "peer.py"), str(asked), str(told)]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ran.returncode:
+            return None, ran.stderr.strip().splitlines()[-1][:160] if ran.stderr.strip() else "it failed"
+        return np.load(told).astype(np.float64), ""
+
+
+def _python(environment: Environment) -> Path:
+    return ENVIRONMENTS / environment.name / "bin" / "python"
+
+
+def _prepare(environment: Environment) -> str:
+    """Makes the environment where it is not yet; returns why it cannot be, or nothing."""
+    target = ENVIRONMENTS / environment.name
+    ready = target / "ready.json"
+    if ready.is_file() and json.loads(ready.read_text()) == list(environment.packages):
+        return ""
+    if (python := _interpreter(environment.python)) is None:
+        return f"it needs Python {'.'.join(map(str, environment.python))}, which is not here"
+    if python == Path(sys.executable):
+        venv.create(target, clear=True, with_pip=True)
+    else:
+        subprocess.run([str(python), "-m", "venv", "--clear", str(target)], check=True)
+    constraints: list[str] = []
+    if environment.shared:
+        paths = _python(environment).parent.parent / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+        (paths / "site-packages" / "project.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        constraints = ["-c", str(HERE.parent / "constraints.txt")]
+    pip = [str(_python(environment)), "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
+    ran = subprocess.run([*pip, *constraints, *environment.packages], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        return next((line for line in ran.stderr.splitlines() if line.startswith("ERROR")), "pip could not install it")
+    ready.write_text(json.dumps(list(environment.packages)))
+    return ""
+
+
+def _interpreter(least: tuple[int, int]) -> Path | None:
+    """Returns a Python of at least this version: this one, or one that stands beside it."""
+    if sys.version_info[:2] >= least:
+        return Path(sys.executable)
+    beside = Path(sys.base_prefix).parent.glob(f"{least[0]}.*/bin/python{least[0]}")
+    for python in sorted([*beside, *Path("/usr/bin").glob(f"python{least[0]}.[0-9]*")]):
+        asked = [str(python), "-c", f"import sys; sys.exit(sys.version_info[:2] < {least})"]
+        if subprocess.run(asked, capture_output=True, check=False).returncode == 0:
+            return python
+    return None

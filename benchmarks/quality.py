@@ -1,210 +1,181 @@
 """How well edited copies are found, and how often something else is taken for one, on pictures of any folder.
 
-    python -m benchmarks.quality [--long] [FOLDER...]
+    python -m benchmarks.quality [--long] [--peers] [--wall] [FOLDER...]
 
-Half of the references set each method's threshold, the other half is reported, so that nothing is tuned to what it is
-judged by. Without folders, crops of scikit-image's photographs stand in, which are few and easy.
+Half of the pictures set each method's thresholds, the other half is reported, so that nothing is tuned to what it is
+judged by. Beside each tool's own threshold stand those at which precision was .999 and .99 on the first half. Without
+folders, crops of scikit-image's photographs stand in, which are few and easy.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import math
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import peers
-from benchmarks.copies import OTHERS, Made, Shown, opened, pictures
+from benchmarks import collection, identity, methods, peers, wall
+from benchmarks.collection import RECOLOURED, Collection, Sizes
+from benchmarks.figures import PRECISIONS, At, Judge, Row, Scored
 from benchmarks.table import RESULTS, machine
 from moderator import demo
-from moderator.edits import PLAIN
-from moderator.policy import Verify
-from moderator.search.verify import verify
 
 SEED = 20
-PRECISIONS = (0.999, 0.99)
-NEAR = Verify().candidates
-"""Candidates that are verified for each picture, as in the ready policies."""
-
-Scores = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """How much is measured: references, edits of each, and pictures that are no reference, edited alike."""
-
-    references: int
-    edits: int
-    strangers: int
+SHORT, LONG = Sizes(20, 5, 12), Sizes(200, 6, 300)
+WIDTH = 160
+KEY = (
+    "own: at the method's own threshold; .999, .99: at the lowest with that precision on the other half (none: there is "
+    "none); plain, low: at .999, the recall of plain edits and the lower end of the 95% interval of recall; "
+    "item/variant/other: false pairs at .999 by what they are; in 10⁶: those in a million comparisons; s: seconds"
+)
+CLIP = "CLIP: no row, its weights cannot be had here; with them it is measured like SSCD"
 
 
-SHORT, LONG = Sizes(40, 4, 40), Sizes(400, 12, 400)
+def measured(source: Path, folder: Path, chosen: argparse.Namespace) -> tuple[Collection, list[Scored], dict[str, str]]:
+    """Makes a collection and returns every method's scores on it, and which tools cannot be had, with why."""
+    made = collection.make(source, folder, _sizes(chosen), chosen.seed)
+    rows = list(methods.scored(made, folder))
+    absent: dict[str, str] = {}
+    for one in peers.compared(made, folder) if chosen.peers else ():
+        if isinstance(one, Scored):
+            rows.append(one)
+        else:
+            absent[one[0]] = one[1]
+    return made, rows, absent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scored:
-    """One method's scores `[queries, references]`: higher is closer, minus infinity where it has nothing to say."""
-
-    name: str
-    scores: Scores
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One method's figures on the half that set no threshold."""
-
-    method: str
-    recall: Mapping[str, float]
-    precision: Mapping[str, float]
-    plain: Mapping[str, float]
-    average_precision: float
-    false_per_million: float
-    by_edit: Mapping[str, float]
+def _sizes(chosen: argparse.Namespace) -> Sizes:
+    sizes = LONG if chosen.long else SHORT
+    given = (getattr(chosen, name) for name in ("references", "edits", "strangers"))
+    known = (sizes.references, sizes.edits, sizes.strangers)
+    return Sizes(*(known if one is None else one for one, known in zip(given, known, strict=True)))
 
 
-def scored(asked: Sequence[Shown], references: Sequence[Shown], made: Made) -> list[Scored]:
-    """Returns every method's scores on the same pictures."""
-    cosines = (made.embedded(asked) @ made.embedded(references).T).astype(np.float64)
-    verified = np.full(cosines.shape, -np.inf)
-    for row, one in enumerate(asked):
-        for place in np.argsort(-cosines[row])[:NEAR]:
-            if cosines[row, place] >= Verify().least:
-                verified[row, place] = verify(one.local, references[place].local).copy
-    return [
-        Scored("moderator: SSCD, verified", verified),
-        Scored("SSCD, cosine alone", cosines),
-        *(Scored(name, method(asked, references)) for name, method in peers.METHODS.items()),
-    ]
-
-
-def row(method: Scored, asked: Sequence[Shown], count: int) -> Row:
-    """Returns a method's figures: thresholds from queries of even sources, all else from those of odd ones."""
-    sources = np.array([one.source for one in asked])
-    truth = sources[:, None] == np.arange(count)[None, :]
-    tuned, judged = sources % 2 == 0, sources % 2 == 1
-    thresholds = {f"{wanted}": threshold(method.scores[tuned], truth[tuned], wanted) for wanted in PRECISIONS}
-    edits = np.array([one.edit for one in asked])
-    there = judged & (sources < count)
-    own = np.where(truth, method.scores, -np.inf).max(axis=1)
-    strict = thresholds[f"{PRECISIONS[0]}"]
-    recall, precision, plain = {}, {}, {}
-    for wanted, least in thresholds.items():
-        kept = method.scores[judged] >= least
-        recall[wanted] = float((own[there] >= least).mean())
-        precision[wanted] = float(truth[judged][kept].mean()) if kept.any() else 1.0
-        plain[wanted] = float((own[there & np.isin(edits, PLAIN)] >= least).mean())
-    wrong = int(((method.scores[judged] >= strict) & ~truth[judged]).sum())
-    return Row(
-        method.name, recall, precision, plain,
-        average_precision(method.scores[judged], truth[judged]),
-        1e6 * wrong / (judged.sum() * count),
-        {edit: float((own[there & (edits == edit)] >= strict).mean()) for edit in sorted(set(edits[there]))},
-    )  # fmt: skip
-
-
-def threshold(scores: Scores, truth: Flags, precision: float) -> float:
-    """Returns the lowest threshold at which at least this share of what is found is right; infinity without one."""
-    order = np.argsort(-scores, axis=None)
-    order = order[np.isfinite(scores.ravel()[order])]
-    right = np.cumsum(truth.ravel()[order])
-    good = np.flatnonzero(right / np.arange(1, len(order) + 1) >= precision)
-    return float(scores.ravel()[order[good[-1]]]) if len(good) else np.inf
-
-
-def average_precision(scores: Scores, truth: Flags) -> float:
-    """Returns the micro average precision over all pairs at once (DISC21: arXiv:2106.09672)."""
-    order = np.argsort(-scores, axis=None)
-    order = order[np.isfinite(scores.ravel()[order])]
-    right = truth.ravel()[order]
-    found = np.cumsum(right) / np.arange(1, len(order) + 1)
-    possible = int(truth.any(axis=1).sum())
-    return float(found[right].sum() / max(1, possible))
-
-
-def measured(files: Sequence[Path], sizes: Sizes) -> tuple[list[Row], dict[str, int]]:
-    """Measures every method on pictures of these files."""
-    made = Made(SEED, [opened(path) for path in files[:OTHERS]] if len(files) > 2 * OTHERS else [])
-    files = files[OTHERS:] if len(files) > 2 * OTHERS else files
-    known = files[: min(sizes.references, len(files) * 2 // 3)]
-    strangers = files[len(known) : len(known) + sizes.strangers]
-    references = [made.shown(opened(path), number) for number, path in enumerate(known)]
-    asked: list[Shown] = []
-    for number, path in enumerate([*known, *strangers]):
-        asked += made.copies(opened(path), number, made.chosen(number, sizes.edits))
-    rows = [row(method, asked, len(references)) for method in scored(asked, references, made)]
-    return rows, {"references": len(known), "strangers": len(strangers), "queries": len(asked)}
-
-
-def publish(name: str, rows: Sequence[Row], sizes: Mapping[str, int]) -> None:
-    """Prints the table and writes benchmarks/results/<name>.json."""
-    table = Table(title=f"{name}: {sizes}", box=box.SIMPLE_HEAD, title_justify="left")
-    for heading in (
-        "method",
-        *(f"recall at {one}" for one in PRECISIONS),
-        "precision there",
-        "plain edits",
-        "µAP",
-        "false / 10⁶",
-    ):
-        table.add_column(heading, justify="left" if heading == "method" else "right")
-    for one in rows:
-        strict = f"{PRECISIONS[0]}"
-        table.add_row(
-            one.method, *(f"{one.recall[f'{wanted}']:.3f}" for wanted in PRECISIONS), f"{one.precision[strict]:.4f}",
-            f"{one.plain[strict]:.3f}", f"{one.average_precision:.3f}", f"{one.false_per_million:.1f}",
-        )  # fmt: skip
-    Console(width=120).print(table)
-    worst = sorted(rows[0].by_edit.items(), key=lambda item: item[1])[:8]
-    Console(width=120).print("hardest edits: " + ", ".join(f"{edit} {share:.2f}" for edit, share in worst))
+def publish(name: str, made: Collection, rows: Sequence[Row], absent: Mapping[str, str]) -> None:
+    """Prints the tables of one folder and writes benchmarks/results/quality-<name>.json."""
+    console = Console(width=WIDTH)
+    sizes = _described(made)
+    console.print(f"[bold]{name}[/]: {sizes}")
+    console.print(_methods(rows))
+    console.print(KEY)
+    console.print(_edits(rows[0], rows[1]))
+    for tool, why in absent.items():
+        console.print(f"{tool}: not measured: {why}", markup=False)
+    console.print(CLIP)
     RESULTS.mkdir(exist_ok=True)
     document = {
-        "title": name, "at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(),
-        "sizes": dict(sizes),
-        "rows": [asdict(one) for one in rows],
+        "title": f"quality, {name}", "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _commit(),
+        "machine": machine(), "sizes": sizes, "rows": [asdict(one) for one in rows],
+        "absent": {**absent, "CLIP": CLIP},
     }  # fmt: skip
-    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    (RESULTS / f"quality-{name}.json").write_text(json.dumps(_finite(document), indent=2) + "\n")
 
 
-def stand_ins(folder: Path, count: int = 90) -> list[Path]:
-    """Writes seeded crops of scikit-image's photographs, none of which overlap much, to stand for a collection."""
-    random = np.random.default_rng(SEED)
-    sources = [demo.photograph(name) for name in (*demo.SHOP, *demo.BANNED)]
-    for number in range(count):
-        source = sources[number % len(sources)]
-        side = min(source.size) // 3
-        left, top = int(random.integers(source.width - side)), int(random.integers(source.height - side))
-        crop: Image.Image = source.crop((left, top, left + side, top + side)).resize((400, 400))
-        crop.save(folder / f"{number:03}.png")
-    return sorted(folder.glob("*.png"))
+def _described(made: Collection) -> str:
+    queries, references = made.judged()
+    copies = [one.source < len(made.references) and one.edit != RECOLOURED for one in made.queries]
+    own = int(np.sum(np.array(copies) & queries))
+    return (
+        f"{len(made.references):,} references, {len(made.sources) - len(made.references):,} other pictures, "
+        f"{len(made.queries):,} edited copies of both; judged: {own:,} copies, {int(queries.sum()):,} queries x "
+        f"{int(references.sum()):,} references"
+    )
+
+
+def _methods(rows: Sequence[Row]) -> Table:
+    """Recall and precision at each method's own threshold, then at the frozen ones, and what is false at the strict."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("method", no_wrap=True)
+    titles = [title for one in ("own", *PRECISIONS) for title in (f"{one}: recall", "precision")]
+    for title in (*titles, "plain", "low", "item/variant/other", "in 10⁶", "µAP", "s"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for one in rows:
+        strict = one.frozen[f"{PRECISIONS[0]}"]
+        shown = [one.default, *(one.frozen[f"{wanted}"] for wanted in PRECISIONS)]
+        cells = [cell for at in shown for cell in (_recall(at), _share(at and at.precision))]
+        false = "/".join(str(count) for count in strict.false.values())
+        seconds = f"{one.seconds:.0f}" if one.seconds else ""
+        told = (_share(strict.plain), _share(strict.low), false, f"{strict.per_million:.0f}")
+        table.add_row(one.method, *cells, *told, f"{one.average_precision:.3f}", seconds)
+    return table
+
+
+def _edits(*rows: Row) -> Table:
+    """The hardest edits of the first row, beside the others' recall of them."""
+    strict = f"{PRECISIONS[0]}"
+    table = Table("edit", *(one.method for one in rows), title=f"recall at precision {strict}, the hardest edits first",
+                  box=box.SIMPLE_HEAD, title_justify="left")  # fmt: skip
+    for edit, share in sorted(rows[0].frozen[strict].by_edit.items(), key=lambda item: item[1])[:14]:
+        table.add_row(edit, _share(share), *(_share(one.frozen[strict].by_edit[edit]) for one in rows[1:]))
+    return table
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None or math.isnan(share) else f"{share:.4f}" if 0.99 < share < 1 else f"{share:.3f}"
+
+
+def _recall(at: At | None) -> str:
+    return "-" if at is None else "none" if at.threshold is None else _share(at.recall)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _commit() -> str:
+    asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def stand_ins(folder: Path) -> Path:
+    """Writes tiles of scikit-image's photographs, none of which overlap, to stand for a collection."""
+    folder.mkdir()
+    for name in (*demo.SHOP, *demo.BANNED):
+        source = demo.photograph(name)
+        width, height = source.width // 3, source.height // 3
+        for place in range(9):
+            left, top = place % 3 * width, place // 3 * height
+            tile = source.crop((left, top, left + width, top + height)).resize((400, 400 * height // width))
+            tile.save(folder / f"{Path(name).stem}-{place}.png")
+    return folder
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures the folders named, or stand-ins."""
-    import tempfile
-
+    """Measures the folders named one after another, or stand-ins."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="*", type=Path)
-    parser.add_argument("--long", action="store_true", help="400 references, 12 edits of each, 400 strangers")
-    parser.add_argument("--name", default="quality")
+    parser.add_argument("--long", action="store_true", help=f"{LONG} rather than {SHORT}")
+    parser.add_argument("--peers", action="store_true", help="other tools too; their environments are made once")
+    parser.add_argument("--wall", action="store_true", help="draw the hardest false and missed pairs")
+    parser.add_argument("--seed", type=int, default=SEED)
+    for name in ("references", "edits", "strangers"):
+        parser.add_argument(f"--{name}", type=int)
     chosen = parser.parse_args(arguments)
-    run: Callable[[Sequence[Path]], None] = lambda files: publish(  # noqa: E731
-        chosen.name, *measured(files, LONG if chosen.long else SHORT)
-    )
-    if chosen.folders:
-        run(pictures(chosen.folders, seed=SEED))
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            run(stand_ins(Path(folder)))
+    with tempfile.TemporaryDirectory() as temporary:
+        for source in chosen.folders or [stand_ins(Path(temporary) / "stand-ins")]:
+            folder = Path(temporary) / f"made-{source.name}"
+            made, scored, absent = measured(source, folder, chosen)
+            judge = Judge(made)
+            publish(source.name, made, [judge.row(one) for one in scored], absent)
+            if chosen.wall:
+                wall.draw(RESULTS / f"wall-{source.name}.png", made, scored[0])
+            if chosen.long and (source / "products.csv").is_file():
+                identity.publish(source)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,170 @@
+"""Pictures of a folder as references and strangers, with edited copies of both as files, all made from a seed.
+
+Truth comes from how a copy was made, and from `products.csv` beside the pictures where there is one (`file`, and
+`product_id`, or `sku` and `colour`): which other pictures show the same item, and which a variant of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from benchmarks.copies import OTHERS, opened, pictures
+from benchmarks.recolour import recoloured
+from moderator.edits import BATTERY, Edit
+from moderator.edits.copies import QUALITY, save_copies
+
+RECOLOURED = "recoloured"
+"""The edit that is none: it makes a variant, which no method may take for a copy."""
+COPY, ITEM, VARIANT, OTHER = 0, 1, 2, 3
+RELATIONS = ("copy", "same item, another photo", "variant", "another picture")
+"""What a query is to a reference; all but the first are negatives, the middle two hard ones."""
+
+Numbers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured: references, edits of each, pictures that are no reference, and edits of each of those."""
+
+    references: int
+    edits: int
+    strangers: int
+    stranger_edits: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of the folder.
+
+    Attributes:
+        item: what it shows; two pictures with one item show the same thing.
+        family: the item whatever its colour.
+    """
+
+    path: Path
+    item: str
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """An edited copy: its file, the number of its source (references first, then strangers), and what was done."""
+
+    path: Path
+    source: int
+    edit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """References, strangers, and edited copies of both.
+
+    Attributes:
+        references: pictures to find, in a folder of their own.
+        sources: the pictures that queries were made of: the references, then the strangers.
+    """
+
+    references: Sequence[Picture]
+    sources: Sequence[Picture]
+    queries: Sequence[Query]
+
+    def relations(self) -> Numbers:
+        """Returns what each query is to each reference, `[queries, references]`."""
+        items = np.array([[one.item, one.family] for one in self.sources])
+        told = np.full((len(self.queries), len(self.references)), OTHER)
+        for row, query in enumerate(self.queries):
+            item, family = items[query.source]
+            ours = items[: len(self.references)]
+            told[row, ours[:, 1] == family] = VARIANT
+            told[row, ours[:, 0] == item] = ITEM
+            if query.source < len(self.references):
+                told[row, query.source] = VARIANT if query.edit == RECOLOURED else COPY
+        return told
+
+    def judged(self) -> tuple[Flags, Flags]:
+        """Returns which queries and which references are of the half that sets no threshold.
+
+        A family is in one half as a whole, so that nothing a threshold was set by is judged with it.
+        """
+        families = sorted({one.family for one in self.sources}, key=lambda name: hashlib.sha256(name.encode()).digest())
+        half = {family: place % 2 == 1 for place, family in enumerate(families)}
+        return (
+            np.array([half[self.sources[query.source].family] for query in self.queries]),
+            np.array([half[one.family] for one in self.references]),
+        )
+
+
+def make(source: Path, folder: Path, sizes: Sizes, seed: int) -> Collection:
+    """Chooses pictures of `source`, copies the references to `folder`/references, and writes the edited copies of
+    references and strangers to `folder`/queries."""
+    known = list(distinct(source, seed))
+    others = [opened(one.path) for one in known[:OTHERS]] if len(known) > 3 * OTHERS else []
+    known = known[len(others) :]
+    count = min(sizes.references, len(known) * 2 // 3)
+    for name in ("references", "queries"):
+        (folder / name).mkdir(parents=True)
+    references = [_copied(one, folder / "references", number) for number, one in enumerate(known[:count])]
+    sources = [*references, *known[count : count + sizes.strangers]]
+    queries: list[Query] = []
+    for number, one in enumerate(sources):
+        wanted = sizes.edits if number < count else sizes.stranger_edits
+        queries += _edited(one, number, _chosen(number, wanted, seed), (folder / "queries", seed, others))
+    return Collection(references, sources, queries)
+
+
+def _copied(one: Picture, folder: Path, number: int) -> Picture:
+    target = folder / f"{number:04}{one.path.suffix.lower()}"
+    shutil.copyfile(one.path, target)
+    return replace(one, path=target)
+
+
+def _chosen(number: int, count: int, seed: int) -> Sequence[Edit]:
+    random = np.random.default_rng([seed, number, 1])
+    return [BATTERY[place] for place in random.permutation(len(BATTERY))[:count]]
+
+
+def _edited(
+    one: Picture, number: int, edits: Sequence[Edit], where: tuple[Path, int, Sequence[Image.Image]]
+) -> Iterator[Query]:
+    folder, seed, others = where
+    random = np.random.default_rng([seed, number])
+    among = [others[place] for place in random.choice(len(others), min(8, len(others)), replace=False)]
+    picture = opened(one.path)
+    for path, edit in save_copies(picture, folder / f"{number:04}", edits, int(random.integers(1 << 30)), among):
+        yield Query(path, number, edit.name)
+    if number % 4 == 0 and (variant := recoloured(picture, np.random.default_rng([seed, number, 2]))) is not None:
+        path = folder / f"{number:04}-{RECOLOURED}.jpg"
+        variant.save(path, quality=QUALITY)
+        yield Query(path, number, RECOLOURED)
+
+
+def distinct(folder: Path, seed: int) -> Iterator[Picture]:
+    """Yields the pictures of a folder in a seeded order, each once where several have the same pixels."""
+    products = _products(folder)
+    met: set[bytes] = set()
+    for path in pictures([folder], seed=seed):
+        pixels = hashlib.sha256(opened(path).tobytes()).digest()
+        if pixels not in met:
+            met.add(pixels)
+            yield Picture(path, *products.get(path.name, (str(path), str(path))))
+
+
+def _products(folder: Path) -> dict[str, tuple[str, str]]:
+    """Item and family by file name, from the table beside the pictures."""
+    table = folder / "products.csv"
+    if not table.is_file():
+        return {}
+    with table.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    families = {row["file"]: row.get("product_id") or row["sku"] for row in rows}
+    return {row["file"]: (f"{families[row['file']]} {row.get('colour', '')}", families[row["file"]]) for row in rows}

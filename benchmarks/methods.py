@@ -1,0 +1,136 @@
+"""The product's own methods on a collection: its whole ladder as a scan climbs it, and the parts of that alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.collection import Collection
+from benchmarks.figures import Scored, Scores
+from moderator import Registry, load_policy
+from moderator.contracts import Found, Store
+from moderator.ingest import Ingest
+from moderator.intake.walk import walk
+from moderator.ladder import StoredSearch
+from moderator.models import VERIFIED, Match, ModelId
+from moderator.policy import EmbedderSpec, Policy, Verify
+from moderator.resources import ready_policies
+from moderator.search import rungs
+from moderator.vectors import Ids, Matrix
+from moderator.verification import LIKELIER, Verifier
+
+SURE = Verify().probability
+MODELS = {"SSCD": "sscd", "SSCD distilled": "sscd-distilled"}
+EVERY = 1e-6
+"""Asked of verification, so that every pair it was tried on is told with its score."""
+
+Judged = Sequence[tuple[Found, int]]
+
+
+def policy(model: str, store: Path) -> Policy:
+    """Returns the ready policy `offline` on a model, in a store of its own, telling every verified pair."""
+    chosen = load_policy(ready_policies()["offline"])
+    verify = (chosen.verify or Verify()).model_copy(update={"probability": EVERY})
+    embedders = {"sscd": EmbedderSpec(type="onnx", model=model)}
+    return chosen.model_copy(update={"store": f"sqlite:///{store}", "embedders": embedders, "verify": verify})
+
+
+def scored(collection: Collection, folder: Path) -> Iterator[Scored]:
+    """Yields the product's methods, each on the same files."""
+    for place, (name, model) in enumerate(MODELS.items()):
+        yield from _model(collection, name, policy(model, folder / f"{model}.db"), hashed=place == 0)
+
+
+def _model(collection: Collection, name: str, asked: Policy, *, hashed: bool) -> Iterator[Scored]:
+    registry = Registry.discover()
+    embedders = registry.make_embedders(asked)
+    with registry.open_store(asked.store or "") as store, Verifier(store, asked.limits, asked.verify or Verify()) as it:
+        ingest = Ingest(store, list(embedders.values()), asked.limits)
+        known = _read(ingest, [str(one.path) for one in collection.references])
+        queries = _read(ingest, [str(one.path) for one in collection.queries])
+        search = StoredSearch(store, asked, embedders, queries, known, it)
+        started = time.monotonic()
+        threshold = next(rule.threshold for rule in asked.rules if rule.detector == "duplicates")
+        ladder = _placed(search.copies("sscd", threshold), queries, known)
+        yield Scored(f"moderator: {name}, verified", ladder, SURE, time.monotonic() - started)
+        ids = _contents(queries), _contents(known)
+        cosines = _cosines(store, embedders["sscd"].model, *ids)
+        yield Scored(f"{name}, cosine alone", cosines, threshold)
+        if hashed:
+            yield Scored("PDQ, eight orientations", _bits(store, *ids), rungs.PDQ_THRESHOLD)
+
+
+def _read(ingest: Ingest, paths: Sequence[str]) -> Judged:
+    """Reads files that are all readable; returns them in their order."""
+    by_path = {found.path: (found, content) for found, content in ingest.run(walk(paths), "picture").judged}
+    return [by_path[path] for path in paths]
+
+
+def _contents(judged: Judged) -> Ids:
+    return np.array([content for _, content in judged], dtype=np.int64)
+
+
+def _placed(matches: Iterable[Match], queries: Judged, known: Judged) -> Scores:
+    rows: dict[int, list[int]] = {}
+    for row, (_, content) in enumerate(queries):
+        rows.setdefault(content, []).append(row)
+    columns = {content: column for column, (_, content) in enumerate(known)}
+    scores = np.full((len(queries), len(known)), -np.inf)
+    for match in matches:
+        for row in rows.get(match.content, ()):
+            scores[row, columns[match.other]] = score(match)
+    return scores
+
+
+def score(match: Match) -> float:
+    """Returns one number for the ladder: a match is reported as a copy from `SURE` on, as by the ready policies.
+
+    Identical bytes or pixels are above all. Where the perceptual hash holds, verification is asked for `LIKELIER`
+    only; its odds are raised so that this becomes `SURE`.
+    """
+    held = {rung.signal for rung in match.evidence if rung.holds}
+    verified = next((rung.score for rung in match.evidence if rung.signal == VERIFIED), None)
+    if held & {"bytes", "pixels"}:
+        return 2.0
+    if verified is None:
+        return SURE if "pdq" in held else 0.0
+    if "pdq" not in held:
+        return verified
+    odds = verified / (1 - verified) / (LIKELIER / (1 - LIKELIER)) * SURE / (1 - SURE)
+    return odds / (1 + odds)
+
+
+def _cosines(store: Store, model: ModelId, queries: Ids, known: Ids) -> Scores:
+    vectors = _vectors(store, model, np.unique(np.concatenate([queries, known])))
+    ours, theirs = (np.stack([vectors[int(one)] for one in ids]) for ids in (queries, known))
+    return (ours @ theirs.T).astype(np.float64)
+
+
+def _vectors(store: Store, model: ModelId, contents: Ids) -> dict[int, Matrix]:
+    """The vector of each content as a whole: its first view."""
+    found: dict[int, Matrix] = {}
+    for block in store.vectors(model, "all", contents.tolist()):
+        for content, row in zip(block.contents.tolist(), block.matrix, strict=True):
+            found.setdefault(content, row)
+    return found
+
+
+def _bits(store: Store, queries: Ids, known: Ids) -> Scores:
+    """PDQ as a cosine, 1 - 2d/256, in the closest of eight orientations; nothing for flat pictures."""
+    prints = {
+        content: one
+        for block in store.hashes("all", np.unique(np.concatenate([queries, known])).tolist())
+        for content, one in zip(block.contents.tolist(), block.fingerprints, strict=True)
+    }
+    scores = np.full((len(queries), len(known)), -np.inf)
+    upright = {column: rungs.pdq_rows(prints[int(one)], 1) for column, one in enumerate(known)}
+    columns = [column for column, rows in upright.items() if len(rows)]
+    theirs = np.concatenate([upright[column] for column in columns])
+    for row, one in enumerate(queries):
+        ours = rungs.pdq_rows(prints[int(one)], 8)
+        if len(ours):
+            scores[row, columns] = np.rint((ours @ theirs.T).max(axis=0) * 128) / 128
+    return scores
