@@ -32,8 +32,8 @@ faults: setup ## kill, hang and cut off a real MySQL, 20 seeds of each
 bench: setup ## measure quality and speed
 	@$(BIN)/python -m benchmarks.run
 
-bench-quality: setup ## measure quality at length, on the pictures of PICTURES
-	@$(BIN)/python -m benchmarks.quality --long $(PICTURES)
+bench-quality: setup ## measure quality at length, beside other tools, on each folder of PICTURES; an hour
+	@$(BIN)/python -m benchmarks.quality --long --peers --wall $(PICTURES)
 
 bench-long: setup ## measure search and stores at a million vectors; hours, 6 GB of memory, 10 GB of disk
 	@$(BIN)/python -m benchmarks.run --long

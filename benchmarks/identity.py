@@ -96,13 +96,13 @@ def _called(one: Scored, relations: Numbers) -> Iterator[tuple[str, tuple[int, i
 
 def _print(name: str, count: int, rows: Sequence[Row], called: dict[str, dict[str, tuple[int, int]]]) -> None:
     console = Console(width=130)
-    table = Table("method", "asked", "recall@1", "mAP", "a variant is closest", box=box.SIMPLE_HEAD,
+    table = Table("method", "asked", "recall@1", "mAP", "a variant is closest", box=box.MARKDOWN,
                   title=f"{name}: the same item among {count:,} pictures", title_justify="left")  # fmt: skip
     for one in rows:
         shares = (f"{share:.3f}" for share in (one.first, one.average, one.variant_first))
         table.add_row(one.method, f"{one.asked:,}", *shares)
     console.print(table)
-    copies = Table("method", *(RELATIONS[one] for one in (ITEM, VARIANT, OTHER)), box=box.SIMPLE_HEAD,
+    copies = Table("method", *(RELATIONS[one] for one in (ITEM, VARIANT, OTHER)), box=box.MARKDOWN,
                    title="pairs called copies, at the method's own threshold", title_justify="left")  # fmt: skip
     for method, told in called.items():
         copies.add_row(method, *(f"{found:,} of {of:,}" for found, of in told.values()))

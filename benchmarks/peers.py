@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 import venv
@@ -30,12 +29,11 @@ NEWER = (3, 12)
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where tools run: packages to install, and the least Python they take. `shared` lends it our torch."""
+    """Where tools run: packages to install, and the least Python they take."""
 
     name: str
     packages: Sequence[str]
     python: tuple[int, int] = (3, 11)
-    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,8 @@ class Peer:
 
 
 HASHES = Environment("hashes", ("ImageHash==4.3.2", "difPy==4.2.1", "cleanvision==0.3.7"))
-DEDUP = Environment("imagededup", ("imagededup==0.3.3.post2",), shared=True)
+DEDUP = Environment("imagededup", ("imagededup==0.3.3.post2",))
+"""Brings its own torch and torchvision, some gigabytes: those of PyPI fit no other build of torch."""
 IMMACULATE = Environment("immaculate", ("immaculate[sscd]==0.3.0",), NEWER)
 PEERS = (
     Peer("imagededup PHash", "imagededup:PHash", DEDUP, -10),
@@ -118,13 +117,8 @@ def _prepare(environment: Environment) -> str:
         venv.create(target, clear=True, with_pip=True)
     else:
         subprocess.run([str(python), "-m", "venv", "--clear", str(target)], check=True)
-    constraints: list[str] = []
-    if environment.shared:
-        paths = _python(environment).parent.parent / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-        (paths / "site-packages" / "project.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        constraints = ["-c", str(HERE.parent / "constraints.txt")]
     pip = [str(_python(environment)), "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
-    ran = subprocess.run([*pip, *constraints, *environment.packages], capture_output=True, text=True, check=False)
+    ran = subprocess.run([*pip, *environment.packages], capture_output=True, text=True, check=False)
     if ran.returncode:
         return next((line for line in ran.stderr.splitlines() if line.startswith("ERROR")), "pip could not install it")
     ready.write_text(json.dumps(list(environment.packages)))

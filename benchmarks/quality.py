@@ -33,11 +33,12 @@ from moderator import demo
 
 SEED = 20
 SHORT, LONG = Sizes(20, 5, 12), Sizes(200, 6, 300)
-WIDTH = 160
+WIDTH = 150
 KEY = (
-    "own: at the method's own threshold; .999, .99: at the lowest with that precision on the other half (none: there is "
-    "none); plain, low: at .999, the recall of plain edits and the lower end of the 95% interval of recall; "
-    "item/variant/other: false pairs at .999 by what they are; in 10⁶: those in a million comparisons; s: seconds"
+    "recall (precision): own, at the method's own threshold; at .999 and .99, at the lowest threshold with that "
+    "precision on the other half (none: there is none). low: the lower end of the 95% interval of recall at .999; "
+    "plain: recall of plain edits there; false: false pairs there, another photo of the item/a variant/another, "
+    "and in 10⁶ comparisons. µAP: micro average precision. s: seconds"
 )
 CLIP = "CLIP: no row, its weights cannot be had here; with them it is measured like SSCD"
 
@@ -95,27 +96,23 @@ def _described(made: Collection) -> str:
 
 def _methods(rows: Sequence[Row]) -> Table:
     """Recall and precision at each method's own threshold, then at the frozen ones, and what is false at the strict."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("method", no_wrap=True)
-    titles = [title for one in ("own", *PRECISIONS) for title in (f"{one}: recall", "precision")]
-    for title in (*titles, "plain", "low", "item/variant/other", "in 10⁶", "µAP", "s"):
-        table.add_column(title, justify="right", no_wrap=True)
+    table = Table(box=box.MARKDOWN)
+    for title in ("method", "own", *(f"at {one}" for one in PRECISIONS), "low", "plain", "false", "in 10⁶", "µAP", "s"):
+        table.add_column(title, justify="left" if title == "method" else "right", no_wrap=True)
     for one in rows:
         strict = one.frozen[f"{PRECISIONS[0]}"]
-        shown = [one.default, *(one.frozen[f"{wanted}"] for wanted in PRECISIONS)]
-        cells = [cell for at in shown for cell in (_recall(at), _share(at and at.precision))]
+        shown = [_found(at) for at in (one.default, *(one.frozen[f"{wanted}"] for wanted in PRECISIONS))]
         false = "/".join(str(count) for count in strict.false.values())
+        told = (_share(strict.low), _share(strict.plain), false, f"{strict.per_million:.0f}")
         seconds = f"{one.seconds:.0f}" if one.seconds else ""
-        told = (_share(strict.plain), _share(strict.low), false, f"{strict.per_million:.0f}")
-        table.add_row(one.method, *cells, *told, f"{one.average_precision:.3f}", seconds)
+        table.add_row(one.method, *shown, *told, _share(one.average_precision), seconds)
     return table
 
 
 def _edits(*rows: Row) -> Table:
-    """The hardest edits of the first row, beside the others' recall of them."""
+    """Recall at the strict precision, by edit, the hardest for the first row first."""
     strict = f"{PRECISIONS[0]}"
-    table = Table("edit", *(one.method for one in rows), title=f"recall at precision {strict}, the hardest edits first",
-                  box=box.SIMPLE_HEAD, title_justify="left")  # fmt: skip
+    table = Table("edit", *(one.method for one in rows), box=box.MARKDOWN)
     for edit, share in sorted(rows[0].frozen[strict].by_edit.items(), key=lambda item: item[1])[:14]:
         table.add_row(edit, _share(share), *(_share(one.frozen[strict].by_edit[edit]) for one in rows[1:]))
     return table
@@ -125,8 +122,10 @@ def _share(share: float | None) -> str:
     return "-" if share is None or math.isnan(share) else f"{share:.4f}" if 0.99 < share < 1 else f"{share:.3f}"
 
 
-def _recall(at: At | None) -> str:
-    return "-" if at is None else "none" if at.threshold is None else _share(at.recall)
+def _found(at: At | None) -> str:
+    if at is None or at.threshold is None:
+        return "-" if at is None else "none"
+    return f"{_share(at.recall)} ({_share(at.precision)})"
 
 
 def _finite(value: Any) -> Any:

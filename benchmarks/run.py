@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import embed, pairs, rescan, scan, search, startup, stores, upload
+from benchmarks import embed, pairs, quality, rescan, scan, search, startup, stores, upload
 
 
 def main() -> None:
@@ -14,6 +14,8 @@ def main() -> None:
         large.main(long)
     for benchmark in () if long else (startup, rescan, embed, scan, stores):
         benchmark.main()
+    if not long:
+        quality.main([])
 
 
 if __name__ == "__main__":
