@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from moderator import Finding, Kind, Registry, load_policy, scan
+from moderator.contracts import Progress
 from moderator.policy import Policy, ReferenceSet
 from moderator.resources import ready_policies
+from moderator.search.verify import Verification, verify
+from moderator.search.verify.features import Features
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +72,46 @@ def test_a_pair_that_was_verified_is_not_verified_again(
     assert [one.strongest.signal for one in first] == ["verified"]
     monkeypatch.setattr("moderator.verification.verify", lambda *_: 1 / 0)
     assert findings(offline, pictures, registry, "duplicates") == first
+
+
+class Counted(Progress):
+    def __init__(self) -> None:
+        self.stages: list[tuple[int | None, list[int]]] = []
+
+    @contextmanager
+    def stage(self, name: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        done: list[int] = []
+        if name == "Verifying candidates":
+            self.stages.append((total, done))
+        yield done.append
+
+
+def test_a_scan_that_is_ended_while_it_verifies_goes_on_from_there(
+    tmp_path: Path, photographs: Path, offline: Policy, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    with Image.open(photographs / "astronaut.png") as opened:
+        for left in (0, 40, 80, 120):
+            opened.convert("RGB").crop((left, 60, left + 370, 430)).save(pictures / f"{left}.jpg")
+    told: list[int] = []
+
+    def ended(first: Features, second: Features) -> Verification:
+        told.append(1)
+        if len(told) == 3:
+            raise KeyboardInterrupt
+        return verify(first, second)
+
+    monkeypatch.setattr("moderator.verification.CHUNK", 1)
+    monkeypatch.setattr("moderator.verification.verify", ended)
+    with pytest.raises(KeyboardInterrupt):
+        scan(offline, [str(pictures)], registry=registry)
+    progress = Counted()
+    scan(offline, [str(pictures)], registry=registry, progress=progress)
+    total, done = progress.stages[0]
+    assert total == sum(done) == 6
+    assert done[:2] == [0, 2]  # none with identical pixels, and two that were kept
+    assert len(told) == 3 + 4
 
 
 def test_what_is_kept_of_a_verification_does_not_tell_the_other_picture(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cache, cached_property
 from itertools import islice
@@ -21,7 +22,7 @@ from moderator.search.hashed import Hashed
 from moderator.search.near import Asked, Near
 from moderator.search.prompts import described, prompts_of
 from moderator.vectors import Matrix
-from moderator.verification import Verifier
+from moderator.verification import Done, Verifier
 from moderator.weighing import Weighing
 
 DUPLICATES = "duplicates"
@@ -62,6 +63,7 @@ class StoredSearch(Search):
         near = Near(store, policy.search, self.note)
         self._candidates = Candidates(hashed, embedders, self._subjects, near, self.note)
         self._weighing = Weighing(store, embedders, verifier)
+        self._verifier = verifier
         self._verify = None if verifier is None else verifier.chosen
         self.notes: list[str] = []
 
@@ -91,9 +93,14 @@ class StoredSearch(Search):
         pairs = self._near(embedder, threshold, self._pictures)
         pairs |= self._candidates.hashed("images", self._against)
         asked = Evidence(embedder, self._kind(embedder), None, threshold)
-        for match in self._weighing.matches(_unordered(sorted(pairs)), (*self._other_rungs(embedder), asked)):
-            if not match.refuted:
-                yield match
+        weighed = list(_unordered(sorted(pairs)))
+        with self._verifying(len(weighed)) as done:
+            for match in self._weighing.matches(weighed, (*self._other_rungs(embedder), asked), done):
+                if not match.refuted:
+                    yield match
+
+    def _verifying(self, count: int | None) -> AbstractContextManager[Done]:
+        return nullcontext(lambda _more: None) if self._verifier is None else self._verifier.stage(count)
 
     def _near(self, embedder: str, threshold: float, among: Asked) -> set[Pair]:
         """Pairs at or above the threshold, and where they are verified, the closest below it too."""
@@ -116,7 +123,7 @@ class StoredSearch(Search):
         rung = Evidence(embedder, Kind.LOOKALIKE, None, threshold)
         near = sorted(self._candidates.above(embedder, threshold, self._pictures), key=lambda hit: (-hit[1], hit[0]))
         pairs = _unordered(pair for pair, _ in near)
-        matches = self._weighing.matches(pairs, (*self._copy_rungs, rung), verify=False)
+        matches = self._weighing.matches(pairs, (*self._copy_rungs, rung), None)
         for match in self._no_copies(matches, asked, lambda sides: any(kept[one] < top for one in sides)):
             # A pair is told if it is among the closest of either side that is of this scan: a favourite hides nothing.
             sides = self._sides(match)
@@ -132,15 +139,15 @@ class StoredSearch(Search):
     ) -> Iterator[Match]:
         """Keeps pairs that are `asked` and no copies; verifies, some at a time, only those still `wanted`."""
         waiting = iter(matches)
-        while some := list(islice(waiting, VERIFIED_TOGETHER)):
-            held = [
-                match for found in some if wanted(self._sides(found)) and (match := _at_least(found, asked)) is not None
-            ]
-            if self._verify is None:
-                yield from (match for match in held if not any(rung.holds for rung in match.evidence[:-1]))
-            else:
-                copies = [match for match in held if not any(rung.holds for rung in match.evidence[:2])]
-                yield from (match for match in self._weighing.verified(copies) if self._is_lookalike(match))
+        with self._verifying(None) as done:
+            while some := list(islice(waiting, VERIFIED_TOGETHER)):
+                asked_for = [found for found in some if wanted(self._sides(found))]
+                held = [match for found in asked_for if (match := _at_least(found, asked)) is not None]
+                if self._verify is None:
+                    yield from (match for match in held if not any(rung.holds for rung in match.evidence[:-1]))
+                else:
+                    copies = [match for match in held if not any(rung.holds for rung in match.evidence[:2])]
+                    yield from (one for one in self._weighing.verified(copies, done) if self._is_lookalike(one))
 
     def _is_lookalike(self, match: Match) -> bool:
         """Whether a pair that should have been verified is no copy; one that could not be goes by its other rungs."""
@@ -166,9 +173,10 @@ class StoredSearch(Search):
         pairs = {pair for pair in pairs if pair[1] in entries}
         asked = Evidence(embedder, self._kind(embedder), None, threshold)
         strict = self._embedders[embedder].finds_copies if copies_only is None else copies_only
-        for match in self._weighing.matches(sorted(pairs), (*self._other_rungs(embedder), asked)):
-            if not (strict and match.refuted):
-                yield match, entries[match.other]
+        with self._verifying(len(pairs)) as done:
+            for match in self._weighing.matches(sorted(pairs), (*self._other_rungs(embedder), asked), done):
+                if not (strict and match.refuted):
+                    yield match, entries[match.other]
 
     def _entries_of(self, sets: Sequence[str]) -> Callable[[Sequence[int] | None], Sequence[int]]:
         """Returns what narrows contents to those that these sets hold."""

@@ -29,7 +29,7 @@ Views = Mapping[str, Features]
 TOGETHER = 32
 """Contents read and stored together."""
 HELD = 400
-"""Contents whose features are held in memory, some .7 MB each."""
+"""Contents whose features are held in memory, some 1 MB each."""
 
 
 class LocalFeatures:

@@ -88,7 +88,7 @@ def judge(
     reader = runner(list(embedders.values()), policy.limits)
     with (
         registry.open_store(policy.store or f"sqlite:///{DEFAULT_STORE}") as store,
-        verifying(store, policy) as verifier,
+        verifying(store, policy, progress) as verifier,
     ):
         ingest = Ingest(store, list(embedders.values()), policy.limits, progress, reader)
         unread, notes = _references(store, policy, ingest, embedders)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
-from moderator.contracts import Store
+import numpy as np
+
+from moderator.contracts import Progress, Store
 from moderator.local import LocalFeatures, Views
 from moderator.models import VERIFIED, Evidence, Kind
 from moderator.policy import Limits, Policy, Verify
@@ -15,8 +17,12 @@ from moderator.search.verify.features import Features
 from moderator.verified import KeptVerifications, Pair, ViewPair
 
 WHOLE: ViewPair = ("whole", "whole")
-CHUNK = 32
-"""Pairs whose features are read together."""
+Told = Mapping[Pair, Verification | None]
+"""What was verified of pairs; None where a file is gone and nothing is stored of it."""
+Done = Callable[[int], None]
+"""Is told of how many more pairs are verified."""
+CHUNK = 64
+"""Pairs whose features are read together, and which are kept together."""
 LIKELIER = 0.5
 """Least probability of a copy where the perceptual hash already says the same picture: an edit of brightness or
 contrast leaves the hash and takes much of what verification goes by."""
@@ -27,11 +33,12 @@ VARIANT = 0.5
 class Verifier:
     """Verifies pairs of one store's contents by a policy's `verify` section; a context manager."""
 
-    def __init__(self, store: Store, limits: Limits, chosen: Verify) -> None:
+    def __init__(self, store: Store, limits: Limits, chosen: Verify, progress: Progress | None = None) -> None:
         self.chosen = chosen
         self.features = LocalFeatures(store, limits, thumbnails=chosen.keep == "thumbnails")
-        self._kept = KeptVerifications(store)
-        self._known: dict[Pair, Verification | None] = {}
+        self._store = store
+        self._progress = progress or Progress()
+        self._unkept: dict[Pair, Verification | None] = {}
 
     def __enter__(self) -> Verifier:
         return self
@@ -39,33 +46,64 @@ class Verifier:
     def __exit__(self, *exc: object) -> None:
         self.features.__exit__(*exc)
 
-    def verify(self, pairs: Mapping[Pair, ViewPair]) -> None:
-        """Verifies the pairs that have not been yet; `evidence` then tells. The values name the view of each side that
-        is closest to the other."""
-        self._known.update(self._kept.of({pair: views for pair, views in pairs.items() if pair not in self._known}))
-        missing = [pair for pair in pairs if pair not in self._known]
+    def stage(self, count: int | None) -> AbstractContextManager[Done]:
+        """Shows how far `count` pairs are verified; None: as many as are asked for."""
+        return self._progress.stage("Verifying candidates", count)
+
+    def verify(self, pairs: Mapping[Pair, ViewPair], done: Done) -> Told:
+        """Returns what verification says of each pair; what an earlier one said of both pictures' bytes is said again.
+
+        What is told is kept some pairs at a time, so that a scan that is ended goes on from there.
+
+        Args:
+            pairs: the view of each side that is closest to the other, by pair.
+        """
+        kept = KeptVerifications(self._store)
+        told = {pair: self._unkept[pair] for pair in pairs if pair in self._unkept}
+        told |= kept.of({pair: views for pair, views in pairs.items() if pair not in told})
+        done(len(told))
+        missing = in_company([pair for pair in pairs if pair not in told])
         for start in range(0, len(missing), CHUNK):
             some = missing[start : start + CHUNK]
             views = self.features.of([content for pair in some for content in pair])
             sides = {pair: _sides(pair, pairs[pair], views) for pair in some}
-            told = dict(zip(some, self.features.map(_told, sides.values()), strict=True))
-            self._known.update(told)
+            news = dict(zip(some, self.features.map(_told, sides.values()), strict=True))
             # What was told without the pixels of one is told better when its file is back.
-            whole = {pair: one for pair, one in told.items() if one is not None and _whole(sides[pair])}
-            self._kept.keep(whole, pairs)
+            whole = {pair: one for pair, one in news.items() if one is not None and _whole(sides[pair])}
+            kept.keep(whole, pairs)
+            self._unkept.update({pair: one for pair, one in news.items() if pair not in whole})
+            told |= news
+            done(len(some))
+        return told
 
-    def evidence(self, pair: Pair, rungs: Sequence[Evidence]) -> Evidence:
-        """Returns the rung of a pair that was verified, given the others, seen from its first content."""
-        return evidence(self._known.get(pair), self.chosen, rungs)
+
+def in_company(pairs: Sequence[Pair]) -> list[Pair]:
+    """Returns the pairs in an order in which each content's come close together, so that its features are made once.
+
+    The contents are numbered so that no pair is wide (Cuthill and McKee, 1969).
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    if not pairs:
+        return []
+    contents, places = np.unique(np.array(pairs), return_inverse=True)
+    first, second = places.reshape(-1, 2).T
+    both = np.concatenate([first, second]), np.concatenate([second, first])
+    graph = coo_array((np.ones(2 * len(pairs), np.int8), both), shape=(len(contents), len(contents)))
+    rank = np.empty(len(contents), np.int64)
+    rank[reverse_cuthill_mckee(graph.tocsr(), symmetric_mode=True)] = np.arange(len(contents))
+    wide = np.sort(np.stack([rank[first], rank[second]]), axis=0)
+    return [pairs[place] for place in np.lexsort(wide)]
 
 
 @contextmanager
-def verifying(store: Store, policy: Policy) -> Iterator[Verifier | None]:
+def verifying(store: Store, policy: Policy, progress: Progress | None = None) -> Iterator[Verifier | None]:
     """Gives a verifier where the policy asks for one."""
     if policy.verify is None:
         yield None
     else:
-        with Verifier(store, policy.limits, policy.verify) as verifier:
+        with Verifier(store, policy.limits, policy.verify, progress) as verifier:
             yield verifier
 
 

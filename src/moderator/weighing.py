@@ -14,7 +14,7 @@ from moderator.contracts import Embedder, Fingerprint, Store
 from moderator.models import Evidence, Match, Verdict
 from moderator.search import exact, rungs
 from moderator.vectors import Matrix
-from moderator.verification import Verifier
+from moderator.verification import Done, Told, Verifier
 from moderator.verified import Pair, ViewPair
 
 CHUNK = 4096
@@ -44,10 +44,13 @@ class Weighing:
         self._load_fingerprints([content])
         return self._fingerprints[content]
 
-    def matches(self, pairs: Iterable[Pair], cosines: Sequence[Evidence], *, verify: bool = True) -> Iterator[Match]:
+    def matches(self, pairs: Iterable[Pair], cosines: Sequence[Evidence], done: Done | None) -> Iterator[Match]:
         """Climbs the ladder with each pair: hashes, verification, then these cosine rungs in their order.
 
         Yields those on which a rung holds, less those that a reviewer has called no match.
+
+        Args:
+            done: is told of how many more pairs are verified; None: none is.
         """
         waiting = iter(pairs)
         while some := list(islice(waiting, CHUNK)):
@@ -62,11 +65,11 @@ class Weighing:
                 for first, second in some
             ]
             found = [Match(*pair, evidence) for pair, evidence in zip(some, tried, strict=True)]
-            for match in self.verified(found) if verify else found:
+            for match in found if done is None else self.verified(found, done):
                 if any(rung.holds for rung in match.evidence) and not self._is_denied(match.content, match.other):
                     yield match
 
-    def verified(self, matches: Sequence[Match]) -> list[Match]:
+    def verified(self, matches: Sequence[Match], done: Done) -> list[Match]:
         """Returns the same with the rung of verification, where pixels are not identical and a verifier is there."""
         if self._verifier is None:
             return list(matches)
@@ -75,18 +78,16 @@ class Weighing:
             for match in matches
             if not verification.identical(match.evidence)
         }
-        self._verifier.verify(asked)
-        return [
-            replace(match, evidence=self._with_verified(self._verifier, match))
-            if (match.content, match.other) in asked
-            else match
-            for match in matches
-        ]
+        done(len(matches) - len(asked))
+        told = self._verifier.verify(asked, done)
+        return [self._with_verified(self._verifier, match, told) for match in matches]
 
     @staticmethod
-    def _with_verified(verifier: Verifier, match: Match) -> tuple[Evidence, ...]:
-        rung = verifier.evidence((match.content, match.other), match.evidence)
-        return verification.with_verified(match.evidence, rung)
+    def _with_verified(verifier: Verifier, match: Match, told: Told) -> Match:
+        if (pair := (match.content, match.other)) not in told:
+            return match
+        rung = verification.evidence(told[pair], verifier.chosen, match.evidence)
+        return replace(match, evidence=verification.with_verified(match.evidence, rung))
 
     def _closest_views(self, match: Match) -> ViewPair:
         """The views in which the two are closest by the last rung's model; the first of each where there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
@@ -13,6 +13,13 @@ from rich.progress import Progress as RichProgress
 from moderator.cli.screen import errors
 from moderator.contracts import Progress
 
+COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TextColumn("{task.fields[rate]}"),
+    TimeRemainingColumn(),
+)
 LINE_SECONDS = 5.0
 """How often progress is told where there is no terminal."""
 
@@ -23,29 +30,32 @@ def progress() -> Progress:
 
 
 class Bars(Progress):
-    """Shows a bar with rate and time left, which goes when the stage is done."""
+    """Shows a bar with rate and time left, which goes when the stage is done; below it that of a stage within."""
+
+    def __init__(self) -> None:
+        self._shown: RichProgress | None = None
 
     @contextmanager
     def stage(self, name: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-        )
-        started = time.monotonic()
-        with RichProgress(*columns, console=errors(), transient=True) as bars:
+        outermost = self._shown is None
+        bars = self._shown or RichProgress(*COLUMNS, console=errors(), transient=True)
+        with bars if outermost else nullcontext():
+            self._shown = bars
+            started = time.monotonic()
             task = bars.add_task(name, total=total, rate="")
             done = 0
 
             def advance(more: int) -> None:
                 nonlocal done
                 done += more
-                rate = done / max(time.monotonic() - started, 1e-6)
-                bars.update(task, advance=more, rate=f"{rate:,.0f}/s")
+                bars.update(task, advance=more, rate=_rate(done, time.monotonic() - started))
 
-            yield advance
+            try:
+                yield advance
+            finally:
+                bars.remove_task(task)
+                if outermost:
+                    self._shown = None
 
 
 class Lines(Progress):
@@ -62,11 +72,17 @@ class Lines(Progress):
             now = time.monotonic()
             if now - told >= LINE_SECONDS:
                 told = now
-                rate = done / (now - started)
-                left = f", {(total - done) / rate:,.0f} s left" if total and rate else ""
+                left = f", {(total - done) * (now - started) / done:,.0f} s left" if total and done else ""
                 of = f" of {total:,}" if total else ""
-                errors().print(f"{name}: {done:,}{of}, {rate:,.0f}/s{left}")
+                errors().print(f"{name}: {done:,}{of}, {_rate(done, now - started)}{left}")
 
         yield advance
         if (seconds := time.monotonic() - started) >= 1.0:
             errors().print(f"{name}: {done:,} in {seconds:,.1f} s")
+
+
+def _rate(done: int, seconds: float) -> str:
+    """Says how many a second, or how many seconds each takes."""
+    if done and seconds > done:
+        return f"{seconds / done:,.0f} s each"
+    return f"{done / max(seconds, 1e-6):,.0f}/s"
