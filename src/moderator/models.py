@@ -58,7 +58,7 @@ class Preprocessing:
     @property
     def version(self) -> str:
         """Part of the model id: a vector made another way is a vector of another model."""
-        return f"{self.fit}-{self.width}x{self.height}-{self.resample}-1"
+        return f"{self.fit}-{self.width}x{self.height}-{self.resample}-2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -303,6 +303,6 @@ def report() -> Report:
         skipped=(Unjudged("notes.txt", "not_an_image", "its content is no picture"),),
         faults=(Fault("flaky", "2.1", "rule likeness", "ValueError: no luck"),),
         notes=("a note",),
-        models=("fake: fake@1/fp32/squash-32x32-bilinear-1/13",),
+        models=("fake: fake@1/fp32/squash-32x32-bilinear-2/13",),
         rules=("copies", "banned", "likeness"),
     )

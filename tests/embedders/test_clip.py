@@ -107,7 +107,7 @@ def test_another_preprocessing_is_another_model(embedder: ClipEmbedder, tiny_cli
     folder = copied(tiny_clip, tmp_path / "tiny-clip")
     path = folder / "0_CLIPModel" / "preprocessor_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "resample": 2}))
-    assert clip(folder).model.preprocessing == "crop-224x224-bilinear-1"
+    assert clip(folder).model.preprocessing == "crop-224x224-bilinear-2"
     assert clip(folder).model != embedder.model
 
 

@@ -209,6 +209,28 @@ def test_a_long_film_is_sampled_evenly_from_its_first_to_its_last_frame(save: Ca
     assert set(np.diff(numbers)) <= {6, 7}
 
 
+def test_each_page_of_a_tiff_is_judged_upright(photograph: Image.Image, save: Callable[..., Path]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    first, second = (picture.transpose(TURNS.ROTATE_90) for picture in (photograph, photograph.convert("L")))
+    turned = save(first, "turned.tiff", save_all=True, append_images=[second], exif=exif)
+    upright = save(photograph, "upright.tiff", save_all=True, append_images=[photograph.convert("L")])
+    assert judged(turned).fingerprint.pixels == judged(upright).fingerprint.pixels
+
+
+def test_a_picture_hashed_in_strips_has_the_digest_of_its_whole(save: Callable[..., Path]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (700, 901, 3), dtype=np.uint8)
+    whole = hashlib.sha256(b"901x700;" + noise.tobytes()).digest()
+    assert judged(save(Image.fromarray(noise), "noise.png")).fingerprint.pixels == whole
+
+
+def test_a_large_picture_is_reduced_before_it_is_resampled_and_all_of_it_is_seen(photograph: Image.Image) -> None:
+    large = photograph.resize((1201, 799), Image.Resampling.BICUBIC)
+    exact = np.asarray(large.resize((48, 48), Image.Resampling.BILINEAR), dtype=np.int16)
+    assert np.abs(prepare(large, SQUASHED) - exact).max() <= 4
+    assert not np.array_equal(prepare(large, SQUASHED), exact)
+
+
 def test_fewer_frames_are_sampled_where_the_policy_says_so(save: Callable[..., Path]) -> None:
     first, *rest = frames(9)
     path = save(first, "film.gif", save_all=True, append_images=rest)

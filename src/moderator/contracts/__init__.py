@@ -9,7 +9,6 @@ from moderator.contracts.embedder import Embedder
 from moderator.contracts.reporter import Progress, Reporter
 from moderator.contracts.store import (
     Entry,
-    Fingerprint,
     Found,
     Generation,
     Guess,
@@ -22,6 +21,7 @@ from moderator.contracts.store import (
     VectorBlock,
     Vectors,
 )
+from moderator.fingerprint import Fingerprint
 
 __all__ = [
     "CatalogueOptions",

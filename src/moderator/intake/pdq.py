@@ -30,6 +30,8 @@ ROUNDING = 0.01
 quarters 192."""
 _SAMPLES, _TERMS = 64, 16
 _PASSES = 2
+_NOISE = 1e-9
+"""What is left of a weight of 0 after sums of float64 that cancel out."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -44,7 +46,8 @@ def pdq(picture: Image) -> tuple[bytes, int]:
         return b"", 0
     factor = min(picture.size) // REDUCED
     luma = np.asarray((picture.reduce(factor) if factor > 1 else picture).convert("F"))
-    samples = _sampler(luma.shape[0]) @ luma @ _sampler(luma.shape[1]).T
+    first, weights = _bands(luma.shape[0])
+    samples = (weights @ luma[first])[:, 0] @ _sampler(luma.shape[1]).T
     terms = _cosines() @ samples @ _cosines().T
     quality = _quality(samples) if _undecided(terms) <= UNDECIDED else 0
     return b"".join(map(_bits, _orientations(terms))), quality
@@ -68,7 +71,19 @@ def _sampler(size: int) -> Floats:
         np.add.at(edges, first, shares.T)
         np.subtract.at(edges, last + 1, shares.T)
         rows = edges.cumsum(axis=0)[:-1].T
+    rows[np.abs(rows) < _NOISE] = 0.0
     return rows.astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def _bands(size: int) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Returns what of `_sampler` is not 0: the places `[64, width]` that each sample sees, and their weights
+    `[64, 1, width]`. A sample sees a hundredth of a picture's rows, so this is a fifth of the work."""
+    rows = _sampler(size)
+    width = max(int(np.ptp(np.flatnonzero(row))) + 1 for row in rows)
+    starts = [min(int(np.flatnonzero(row)[0]), size - width) for row in rows]
+    places = np.add.outer(starts, np.arange(width))
+    return places, np.take_along_axis(rows, places, axis=1)[:, np.newaxis]
 
 
 @cache

@@ -11,12 +11,16 @@ import socket
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 from moderator.errors import UnreadableImage
 from moderator.intake import channel
 from moderator.intake.decode import Decoded, decode
 from moderator.models import Preprocessing
-from moderator.policy import Limits
+
+if TYPE_CHECKING:
+    from moderator.policy import Limits
 
 BYTES_FIELDS = ("sha256", "pixels", "pdq")
 """Fingerprint fields that travel as hexadecimal."""
@@ -27,7 +31,8 @@ READY = "ready"
 def serve(connection: socket.socket) -> None:
     """Answers requests until the parent closes the connection."""
     setup, _ = channel.receive(connection)
-    limits = Limits.model_validate(setup["limits"])
+    # The pool has checked them; importing what checks would double a worker's start.
+    limits = cast("Limits", SimpleNamespace(**setup["limits"]))
     preparations = [Preprocessing(**wanted) for wanted in setup["preparations"]]
     _bound_memory(limits.memory_mb)
     channel.send(connection, READY)
