@@ -158,7 +158,7 @@ def test_where_clusters_would_lose_pairs_each_two_are_compared(
     notes: list[str] = []
     exact = whole(store, SearchSpec(pairs="exact"), notes)
     assert notes == []
-    monkeypatch.setattr(pairs, "NEAREST", 1)
+    monkeypatch.setattr(pairs, "NEAREST", (1,))
     assert whole(store, SearchSpec(), notes) == exact
     assert "each two vectors were compared" in notes[0]
 

@@ -75,15 +75,24 @@ def test_clusters_find_the_copies_among_thousands() -> None:
     assert len(close(matrix, 0.9) - found) <= 0.001 * len(close(matrix, 0.9))
 
 
-def test_clusters_are_not_used_where_they_would_lose_pairs() -> None:
+def test_clusters_are_not_used_where_they_would_lose_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "NEAREST", (4, 8))
     recall = pairs.clustered(encoded(copies(6_000, 64, spread=1.5)), 0.4)
     assert isinstance(recall, Recall)
     assert not recall.enough
     assert recall.made_found < recall.made
 
 
+def test_rows_join_more_clusters_where_few_would_lose_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "NEAREST", (1, 12))
+    matrix = copies(6_000, 64)
+    partners = pairs.clustered(encoded(matrix), 0.9)
+    assert isinstance(partners, Partners)
+    assert len(close(matrix, 0.9) - told(partners)) <= 0.001 * len(close(matrix, 0.9))
+
+
 def test_the_recall_that_is_told_is_the_one_that_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, "NEAREST", 1)
+    monkeypatch.setattr(pairs, "NEAREST", (1,))
     monkeypatch.setattr(pairs, "RECALL", 0.0)
     monkeypatch.setattr(pairs, "MADE_RECALL", 0.0)
     matrix = copies(4_000, 32)
