@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -51,9 +53,10 @@ def above(
     """
     for ids, rows in _split(queries):
         products = np.empty((len(ids), ROWS), dtype=np.float32)
+        compare = partial(_block, ids, rows, threshold=threshold, products=products)
         found: list[Hits] = []
         held = 0
-        for hits in (hits for block in corpus() for hits in _block(ids, rows, block, threshold, products)):
+        for hits in _beside(compare, corpus()):
             found.append(hits)
             held += len(hits.contents)
             if held > HELD:
@@ -96,6 +99,18 @@ def _split(blocks: Iterable[VectorBlock]) -> Iterator[tuple[Ids, Matrix]]:
                 end += 1
             yield block.contents[start:end], block.matrix[start:end]
             start = end
+
+
+def _beside(compare: Callable[[VectorBlock], Iterator[Hits]], blocks: Iterable[VectorBlock]) -> Iterator[Hits]:
+    """Compares each block in a thread while the next one is read here, where the store is."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting: list[Future[list[Hits]]] = []
+        for block in blocks:
+            waiting.append(thread.submit(lambda one: list(compare(one)), block))
+            if len(waiting) > 1:
+                yield from waiting.pop(0).result()
+        for one in waiting:
+            yield from one.result()
 
 
 def _block(ids: Ids, rows: Matrix, block: VectorBlock, threshold: float, products: Matrix) -> Iterator[Hits]:

@@ -13,12 +13,13 @@ from moderator.errors import StoreError, VectorError
 from moderator.models import ModelId
 from moderator.stores import codes, tables
 from moderator.stores.dialects import Dialect
-from moderator.stores.session import Cursor, Row
+from moderator.stores.session import VARIABLES, Cursor, Row, marks
 from moderator.stores.tables import SCOPES, Tables, model_key, new_lineage, packed
 from moderator.vectors import pack, unpack_rows
 
 # The hint is MySQL's, a comment elsewhere: by itself it would sort the other index of the model for every block.
-_IDS = "SELECT /*+ INDEX(embeddings PRIMARY) */ content_id FROM embeddings WHERE model_id = ?"
+_PRIMARY = "/*+ INDEX(embeddings PRIMARY) */"
+_IDS = f"SELECT {_PRIMARY} content_id FROM embeddings WHERE model_id = ?"
 
 
 class Embeddings(Tables):
@@ -35,12 +36,17 @@ class Embeddings(Tables):
     def vectors(self, model: ModelId, scope: Scope, only: Sequence[int] | None = None) -> Iterator[VectorBlock]:
         if (number := self._number(model)) is None:
             return
-        sql = (
-            f"SELECT e.content_id, e.view, {self._column('e.embedding')} FROM embeddings e "
-            f"JOIN contents c ON c.id = e.content_id WHERE e.model_id = ? AND c.state = 'judged' AND {SCOPES[scope]}"
-        )
-        for rows in self._blocks(sql, "e.content_id, e.view", (number,), _IDS, only):
-            yield self._block(rows, model)
+        of_scope = f"SELECT c.id FROM contents c WHERE c.state = 'judged' AND {SCOPES[scope]} AND c.id"
+        sql = f"SELECT {_PRIMARY} content_id, view, {self._column('embedding')} FROM embeddings WHERE model_id = ?"
+        for portion, bounds in self._portions(_IDS, "content_id", (number,), only):
+            # Members by themselves: joined with them, MySQL would sort every block, vectors and all.
+            members = {row[0] for row in self._session.rows(f"{of_scope} {portion}", bounds)}
+            if len(members) <= VARIABLES:
+                portion, bounds = f"IN ({marks(sorted(members))})", sorted(members)  # noqa: PLW2901
+            read = f"{sql} AND content_id {portion} ORDER BY content_id, view"
+            found = self._session.rows(read, (number, *bounds)) if members else []
+            if rows := [row for row in found if row[0] in members]:
+                yield self._block(rows, model)
 
     def generation(self, model: ModelId) -> Generation | None:
         if (number := self._number(model)) is None:

@@ -18,6 +18,8 @@ from moderator.stores.session import Cursor, Row, Session, chunks, marks
 from moderator.vectors import pack
 
 T = TypeVar("T")
+LAST = 2**63 - 1
+"""No id is larger."""
 BLOCK = 8192
 """Rows read at once: 16 MiB of 512-dimensional vectors."""
 FINGERPRINT = (
@@ -39,29 +41,32 @@ class Tables(Store):
     def _blocks(
         self, sql: str, order: str, values: Sequence[Any], ids: str, only: Sequence[int] | None = None
     ) -> Iterator[list[Row]]:
-        """Yields the rows of a query, whose first is the content id, in blocks that never end between two rows of one
-        content: `order` names its column first, and `ids`, a query of all content ids that takes the same values, tells
-        where one may end. Each block is a query of its own, bounded on both sides, so that no plan reads more than it,
-        and it can be repeated alone.
-        """
+        """Yields the rows of a query, whose first is the content id, portion by portion: `order` names its column
+        first, and `ids` takes the same values."""
         column = order.partition(",")[0]
-        if only is not None:
-            for some in chunks(only):
-                narrowed = f"{sql} AND {column} IN ({marks(some)}) ORDER BY {order}"
-                if rows := self._session.rows(narrowed, (*values, *some)):
-                    yield rows
-            return
-        after: int | None = 0
-        while after is not None:
-            first, after = after, self._edge(ids, column, values, after)
-            bound = "" if after is None else f" AND {column} <= {after:d}"
-            ordered = f"{sql} AND {column} > ?{bound} ORDER BY {order}"
-            if rows := self._session.rows(ordered, (*values, first)):
+        for portion, bounds in self._portions(ids, column.partition(".")[2], values, only):
+            if rows := self._session.rows(f"{sql} AND {column} {portion} ORDER BY {order}", (*values, *bounds)):
                 yield rows
 
-    def _edge(self, ids: str, column: str, values: Sequence[Any], after: int) -> int | None:
-        """The content at which the block after this one ends; None where it is the last."""
-        name = column.partition(".")[2]
+    def _portions(
+        self, ids: str, name: str, values: Sequence[Any], only: Sequence[int] | None
+    ) -> Iterator[tuple[str, Sequence[int]]]:
+        """Yields conditions on a content id, each with its values, that part contents, or `only` these, so that one
+        holds for some `BLOCK` rows of `ids`, a query of the content ids by `name`, and never for a part of a content.
+
+        What is read under each is bounded on both sides, so that no plan reads more than it, and can be repeated alone.
+        """
+        if only is not None:
+            for some in chunks(only):
+                yield f"IN ({marks(some)})", some
+            return
+        last: int | None = 0
+        while last is not None:
+            first, last = last, self._edge(ids, name, values, last)
+            yield "BETWEEN ? AND ?", (first + 1, LAST if last is None else last)
+
+    def _edge(self, ids: str, name: str, values: Sequence[Any], after: int) -> int | None:
+        """The content at which the portion after this one ends; None where it is the last."""
         found = self._session.rows(
             f"{ids} AND {name} > ? ORDER BY {name} LIMIT 1 OFFSET ?", (*values, after, BLOCK - 1)
         )
