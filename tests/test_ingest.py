@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from moderator.contracts import Embedder
+from moderator.contracts import Embedder, Entry, Role
 from moderator.errors import VectorError
 from moderator.ingest import Ingest
 from moderator.intake.walk import walk
@@ -53,6 +53,26 @@ def test_one_refused_vector_spoils_no_other_picture_of_its_batch(tmp_path: Path)
             assert [(one.code, one.reason) for one in outcome.rejected] == [
                 ("vector_refused", "the embedder returned a zero vector")
             ]
+
+
+def test_a_content_that_another_program_removes_meanwhile_comes_back_with_its_vectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture(tmp_path / "in" / "colours.png")
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    with SqlStore.open(url) as store, SqlStore.open(url) as other:
+        ingest = Ingest(store, [embedder()], Limits())
+        ((_, content),) = ingest.run(walk([str(tmp_path / "in")]), "reference").judged
+        store.add_references("banned", [(content, "", "")], "tester")
+        write = store.write
+
+        def late(entries: Sequence[Entry], intake: str, role: Role) -> Sequence[int]:
+            other.remove_references("banned", [])  # nothing any more the second time
+            return write(entries, intake, role)
+
+        monkeypatch.setattr(store, "write", late)
+        ((_, again),) = ingest.run(walk([str(tmp_path / "in")]), "picture").judged
+        assert store.embedded(embedder().model, [again]) == {again}
 
 
 def test_all_views_of_an_animated_picture_are_embedded(tmp_path: Path) -> None:

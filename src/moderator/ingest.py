@@ -82,6 +82,7 @@ class Ingest:
             ):
                 for done in batches:
                     advance(done)
+            self._complete(changed, role, outcome)
         outcome.judged.sort(key=lambda pair: pair[0].path)
         return outcome
 
@@ -140,6 +141,16 @@ class Ingest:
                     yield self._write(awaited.popleft(), refused, named, role, outcome)
             while awaited:
                 yield self._write(awaited.popleft(), refused, named, role, outcome)
+
+    def _complete(self, files: Sequence[tuple[Found, bool]], role: Role, outcome: Ingested) -> None:
+        """Reads once more what was written without a vector: a content that another program removed after this one had
+        seen that it has its vectors."""
+        read = {found.path for found, _ in files}
+        contents = {found.path: content for found, content in outcome.judged if found.path in read}
+        lacking = self._lacking(set(contents.values()))
+        if again := [file for file in files if contents.get(file[0].path) in lacking]:
+            for _ in self._read(again, role, Ingested()):
+                continue
 
     def _embed(self, batch: Batch, awaited: Iterable[_Awaited]) -> _Awaited:
         """Has the contents embedded that have no vector yet and are not being embedded now."""

@@ -111,8 +111,9 @@ class SearchSpec(_Section):
     """Whether 20,000 vectors and more are also kept as codes in a local file, beside a SQLite store or in the user's
     cache folder. It is as sensitive as the store; without it every search reads every vector from the store."""
     approximate: bool = False
-    """Whether `moderator search` may ask a vector index of the server (`moderator db index` makes it), which is faster
-    among millions and may miss some of the closest; its measured recall is told."""
+    """Whether `moderator search`, and a scan for pairs of pictures, may ask a vector index of the server (`moderator db
+    index` makes it), which is faster for a few pictures among millions and may miss some of the closest; its measured
+    recall is told. References are always compared exactly. A store without such indexes (SQLite, MySQL) refuses it."""
 
 
 class Verify(_Section):

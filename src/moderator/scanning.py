@@ -20,6 +20,7 @@ from moderator.policy import DEFAULT_STORE, Limits, Policy, Rule
 from moderator.registry import Registry, describe
 from moderator.runners.local import LocalRunner
 from moderator.runners.runner import Runner
+from moderator.search import near
 from moderator.verification import Verifier, verifying
 
 MakeRunner = Callable[[Sequence[Embedder], Limits], Runner]
@@ -90,6 +91,7 @@ def judge(
         registry.open_store(policy.store or f"sqlite:///{DEFAULT_STORE}") as store,
         verifying(store, policy, progress) as verifier,
     ):
+        near.check(store, policy.search)
         ingest = Ingest(store, list(embedders.values()), policy.limits, progress, reader)
         unread, notes = _references(store, policy, ingest, embedders)
         outcome = ingest.run(walked, "picture")

@@ -46,6 +46,16 @@ def test_it_exits_with_3_and_names_the_way_out_when_weights_are_missing(run: Run
         assert words in ran.err
 
 
+def test_it_exits_with_3_before_reading_where_the_store_cannot_search_as_the_policy_says(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    policy_file.write_text(f"{policy_file.read_text()}search: {{approximate: true}}\n")
+    ran = run("scan", uploads)
+    assert (ran.code, ran.out) == (3, "")
+    assert "has no vector index to ask" in ran.err
+    assert "leave it out" in ran.err
+
+
 def test_it_exits_with_4_for_a_bug_without_a_traceback(
     run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -16,7 +17,12 @@ import pytest
 from moderator.contracts import Entry, Generation, Known, Scope, Store
 from moderator.errors import StoreError, VectorError
 from moderator.models import Decision, Evidence, Finding, Kind, Reference, Report, Unjudged, Verdict
-from tests.handmade import FLAT, INTAKE, at, digest, entry, fingerprint, found, rejected, turned, vectors
+from moderator.policy import SearchSpec
+from moderator.search import hashed, index, near
+from moderator.search.hashed import Hashed
+from moderator.search.near import Asked, Near
+from moderator.stores.sql import SqlStore
+from tests.handmade import FLAT, INTAKE, at, digest, entry, fingerprint, flipped, found, rejected, turned, vectors
 
 Execute = Callable[[str], None]
 RAW_PATH = "/shop/caf\udce9.png"
@@ -45,7 +51,7 @@ def read(store: Store, scope: Scope = "all", only: list[int] | None = None) -> d
     return rows
 
 
-def hashed(store: Store, scope: Scope = "all", only: list[int] | None = None) -> list[int]:
+def hashes_of(store: Store, scope: Scope = "all", only: list[int] | None = None) -> list[int]:
     return [content for block in store.hashes(scope, only) for content in block.contents.tolist()]
 
 
@@ -87,6 +93,26 @@ def uprights(store: Store, after: int, upto: int) -> list[tuple[int, int, bytes]
     ]
 
 
+SEARCHED: tuple[Scope, ...] = ("images", "references", "all")
+
+
+def mirrored(store: Store) -> tuple[list[tuple[int, bytes]], list[str]]:
+    """The rows of the local index of `FLAT`, and what was said."""
+    notes: list[str] = []
+    codes = index.mirror(store, FLAT, notes.append)
+    assert codes is not None
+    return [(content, row.tobytes()) for content, row in zip(codes.contents.tolist(), codes.matrix, strict=True)], notes
+
+
+def searched(store: Store, subjects: list[int], scope: Scope, *, kept: bool) -> set[tuple[int, int]]:
+    """The pairs of two contents at cosine .98 or with a near hash, with the index and without."""
+    spec = SearchSpec(index=kept)
+    hits = [*Near(store, spec, pytest.fail).above(FLAT, subjects, Asked(scope), 0.98, 100)]
+    hits.append(Hashed(store, subjects, spec, pytest.fail).near(scope, None, 100))
+    pairs = [pair for one in hits for pair in zip(one.contents.tolist(), one.others.tolist(), strict=True)]
+    return {pair for pair in pairs if pair[0] != pair[1]}
+
+
 def decision(name: str, expires: str | None = None) -> Decision:
     """A reviewer's word on `name` and one other content."""
     first, second = sorted((digest(name).hex(), digest("other").hex()))
@@ -110,6 +136,13 @@ class StoreContract:
     def store(self, url: str) -> Iterator[Store]:
         with self.store_class.open(url) as opened:
             yield opened
+
+    @pytest.fixture
+    def indexed(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Makes the store count as a large one, whose index is kept in a folder of the test's."""
+        monkeypatch.setattr(near, "INDEXED", 1)
+        monkeypatch.setattr(hashed, "INDEXED", 1)
+        monkeypatch.setattr(index, "folder_of", lambda _: tmp_path / "index")
 
     # What is known of a path
 
@@ -278,7 +311,7 @@ class StoreContract:
 
     def test_naming_no_content_reads_none(self, store: Store) -> None:
         written(store, entry("/shop/a.png", at(10)))
-        assert (read(store, only=[]), hashed(store, only=[])) == ({}, [])
+        assert (read(store, only=[]), hashes_of(store, only=[])) == ({}, [])
 
     def test_any_number_of_contents_may_be_named(self, store: Store) -> None:
         contents = written(store, *[entry(f"/shop/{number}.png", at(number)) for number in range(1_234)])
@@ -287,7 +320,7 @@ class StoreContract:
     def test_a_content_that_was_rejected_later_is_compared_no_more(self, store: Store) -> None:
         written(store, entry("/shop/a.png", at(10), of="a"))
         written(store, Entry(found("/shop/a.png"), rejected("a")))
-        assert (read(store), hashed(store)) == ({}, [])
+        assert (read(store), hashes_of(store)) == ({}, [])
 
     # What an index mirrors
 
@@ -348,6 +381,36 @@ class StoreContract:
         store.remove_references("banned", [])
         assert generation(store) == before
 
+    def test_an_index_is_built_once_and_appended_to_and_built_anew_after_a_removal(
+        self, store: Store, indexed: None
+    ) -> None:
+        written(store, *[entry(f"/shop/{number}.png", at(number)) for number in range(5)])
+        referenced(store, "banned", entry("/banned/b.png", at(90)))
+        first, notes = mirrored(store)
+        written(store, entry("/shop/late.png", at(50)))
+        second, more = mirrored(store)
+        assert (second[: len(first)], len(second), notes + more) == (first, 7, [])
+        store.remove_references("banned", [])
+        third, why = mirrored(store)
+        assert (len(third), ["removed or replaced" in note for note in why]) == (6, [True])
+
+    def test_an_index_of_another_store_is_refused(self, store: Store, indexed: None, tmp_path: Path) -> None:
+        with SqlStore.open(f"sqlite:///{tmp_path}/other.db") as other:
+            written(other, *[entry(f"/shop/{number}.png", at(number)) for number in range(5)])
+            mirrored(other)
+        written(store, *[entry(f"/shop/{number}.png", at(number)) for number in range(5)])
+        _, notes = mirrored(store)
+        assert ["built anew" in note for note in notes] == [True]
+
+    def test_a_scan_by_the_index_finds_what_one_without_it_does(self, store: Store, indexed: None) -> None:
+        pictures = written(store, *[entry(f"/shop/{number}.png", at(number * 7)) for number in range(30)])
+        pictures += written(store, hashing("a"))
+        alike = fingerprint("b", pdq=turned(flipped(digest("a"), 9)))
+        referenced(store, "banned", entry("/banned/b.png", at(8)), Entry(found("/banned/a.png"), alike))
+        told = [searched(store, pictures, scope, kept=False) for scope in SEARCHED]
+        assert [searched(store, pictures, scope, kept=True) for scope in SEARCHED] == told
+        assert [len(pairs) for pairs in told] == [58, 4, 62]
+
     def test_the_members_of_a_scope_are_those_whose_vectors_are_read(self, store: Store) -> None:
         (pictured, _) = written(store, entry("/shop/a.png", at(10)), Entry(found("/shop/torn.png"), rejected("torn")))
         (banned,) = referenced(store, "banned", entry("/banned/b.png", at(20)))
@@ -405,7 +468,7 @@ class StoreContract:
     def test_a_scope_says_whose_hashes_are_read(self, store: Store) -> None:
         (pictured,) = written(store, entry("/shop/a.png"))
         (banned,) = referenced(store, "banned", entry("/banned/b.png"))
-        assert [hashed(store, scope) for scope in ("images", "references")] == [[pictured], [banned]]
+        assert [hashes_of(store, scope) for scope in ("images", "references")] == [[pictured], [banned]]
 
     def test_members_may_be_narrowed_to_some_contents(self, store: Store) -> None:
         first, _, third = written(store, *[entry(f"/shop/{name}.png") for name in "abc"])
@@ -591,7 +654,7 @@ class StoreContract:
     ) -> None:
         off, on = referenced(store, "banned", entry("/banned/a.png", at(0)), entry("/banned/b.png", at(1)))
         execute(f"UPDATE reference_entries SET enabled = 0 WHERE content_id = {off}")
-        assert (set(read(store, "references")), hashed(store, "references")) == ({on}, [on])
+        assert (set(read(store, "references")), hashes_of(store, "references")) == ({on}, [on])
 
     def test_removing_one_entry_leaves_the_others(self, store: Store) -> None:
         _, kept = referenced(store, "banned", entry("/banned/a.png", at(10)), entry("/banned/b.png", at(20)))
@@ -602,7 +665,7 @@ class StoreContract:
     def test_removing_a_set_removes_its_vectors_hashes_and_files(self, store: Store) -> None:
         contents = referenced(store, "banned", entry("/banned/a.png", at(10)), entry("/banned/b.png", at(20)))
         assert store.remove_references("banned", []) == 2
-        assert (read(store), hashed(store), store.images(contents, "reference")) == ({}, [], {})
+        assert (read(store), hashes_of(store), store.images(contents, "reference")) == ({}, [], {})
 
     def test_removing_a_reference_leaves_a_scanned_picture_of_the_same_content(self, store: Store) -> None:
         (content,) = written(store, entry("/shop/a.png", at(10)))

@@ -207,11 +207,17 @@ def test_the_rights_granted_on_mariadb_are_enough_and_those_on_an_index_are_adde
             written(store, entry("/shop/c.png", at(40)))
             store.build_indexes()
             store.forget(["/shop/c.png"])
-        comment = next(line for line in grants("mariadb").splitlines() if "vectors_1" in line)
-        server.client(named(comment.removeprefix("-- "), database))
         monkeypatch.setenv(PASSWORD_VARIABLE, "change-this")
         with SqlStore.open(limited) as store:
+            referenced(store, "banned", entry("/banned/d.png", at(50)))
+            with pytest.raises(StoreError, match="vectors_1") as refusal:
+                store.remove_references("banned", [])
+            assert "the last line of sql/mariadb/grants.sql" in refusal.value.hint
+        comment = next(line for line in grants("mariadb").splitlines() if "vectors_1" in line)
+        server.client(named(comment.removeprefix("-- "), database))
+        with SqlStore.open(limited) as store:
             assert store.guess(FLAT, at(40), 1) is not None
+            assert store.remove_references("banned", []) == 1
             works(store)
 
 

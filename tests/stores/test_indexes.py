@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from moderator.contracts import Store
+from moderator.errors import StoreError
 from moderator.models import ModelId
 from moderator.policy import SearchSpec
-from moderator.search.near import Near
+from moderator.search import near
+from moderator.search.near import Asked, Near
 from moderator.stores.sql import SqlStore
 from moderator.vectors import Matrix, normalise
 from tests.engines import MARIADB, MYSQL, OCEANBASE, Engine
@@ -20,6 +22,7 @@ from tests.handmade import INTAKE, entry, vectors
 __all__ = ["engine", "migrated", "url"]
 
 MODEL = ModelId("indexed", "r1", "fp32", "by-hand-1", 32)
+Pair = tuple[int, int, float]
 with_index = pytest.mark.parametrize("engine", [MARIADB, OCEANBASE], ids=lambda engine: engine.name)
 
 
@@ -102,6 +105,71 @@ def test_after_a_replacement_the_index_is_not_asked(store: SqlStore) -> None:
     store.build_indexes()
     fill(store, some(1, 8))
     assert store.guess(MODEL, some(1, 8), 5) is None
+
+
+def pairs(store: Store, contents: list[int], asked: Asked, *, approximate: bool) -> tuple[list[Pair], list[str]]:
+    """The pairs at cosine .8 or more, and what was said."""
+    notes: list[str] = []
+    searched = Near(store, SearchSpec(approximate=approximate), notes.append)
+    found = [
+        (first, second, round(score, 5))
+        for hits in searched.above(MODEL, contents, asked, 0.8, 20)
+        for first, second, score in zip(
+            hits.contents.tolist(), hits.others.tolist(), hits.scores.tolist(), strict=True
+        )
+    ]
+    return found, notes
+
+
+def copied(count: int) -> Matrix:
+    """Vectors of which each two after one another are near."""
+    return np.repeat(some(count // 2, 20), 2, axis=0) * 0.9 + some(count, 21) * 0.3
+
+
+@with_index
+def test_a_scan_asks_the_index_for_pairs_and_tells_how_many_of_a_sample_it_found(store: SqlStore) -> None:
+    contents = fill(store, normalise(copied(120)))
+    store.build_indexes()
+    found, (note,) = pairs(store, contents[:10], Asked("images"), approximate=True)
+    exactly, nothing = pairs(store, contents[:10], Asked("images"), approximate=False)
+    assert (found, nothing) == (exactly, [])
+    assert len(exactly) == 20
+    assert "of 10 pictures compared with everything it found 10 of 10 pairs (recall 1.000)" in note
+
+
+@with_index
+def test_what_the_index_misses_is_told(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = fill(store, normalise(copied(40)))
+    store.build_indexes()
+    guess = store.guess
+    monkeypatch.setattr(near, "GUESSED", 1)  # itself alone
+    monkeypatch.setattr(store, "guess", lambda model, rows, count: guess(model, rows[:1], count))
+    _, (note,) = pairs(store, contents[:1], Asked("images"), approximate=True)
+    assert "of 1 pictures compared with everything it found 0 of 1 pairs (recall 0.000)" in note
+
+
+@with_index
+def test_references_are_never_looked_for_by_an_index(store: SqlStore) -> None:
+    contents = fill(store, normalise(copied(20)))
+    store.add_references("banned", [(content, "", "") for content in contents[:4]], "tester")
+    store.build_indexes()
+    found, notes = pairs(store, contents[:2], Asked("references"), approximate=True)
+    assert (found, notes) == (pairs(store, contents[:2], Asked("references"), approximate=False)[0], [])
+
+
+@with_index
+def test_a_scan_without_an_index_compares_everything_and_says_so(store: SqlStore) -> None:
+    contents = fill(store, normalise(copied(20)))
+    found, (note,) = pairs(store, contents[:5], Asked("images"), approximate=True)
+    assert found == pairs(store, contents[:5], Asked("images"), approximate=False)[0]
+    assert "`moderator db index` makes it" in note
+
+
+@pytest.mark.parametrize("engine", [MYSQL], ids=lambda engine: engine.name)
+def test_an_engine_without_an_index_refuses_a_policy_that_wants_one(store: SqlStore) -> None:
+    with pytest.raises(StoreError, match="no vector index") as refusal:
+        Near(store, SearchSpec(approximate=True))
+    assert "MariaDB" in refusal.value.hint
 
 
 @pytest.mark.parametrize("engine", [MYSQL], ids=lambda engine: engine.name)

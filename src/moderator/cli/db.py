@@ -88,8 +88,9 @@ def codes(policy: PolicyOption = None, store: StoreOption = None) -> None:
 def index(policy: PolicyOption = None, store: StoreOption = None) -> None:
     """Make the server's vector index of every model anew, and measure what it finds.
 
-    `moderator search` asks it where the policy says `search: {approximate: true}`. Pictures that are added later are
-    compared exactly beside it; after a removal it is not asked until it is made again.
+    `moderator search`, and a scan for pairs of pictures, ask it where the policy says `search: {approximate: true}`.
+    Pictures that are added later are compared exactly beside it; after a removal it is not asked until made again. A
+    user with the rights of grants.sql wants one more line of it then, to remove references.
     """
     with _opened(policy, store) as opened:
         recalls = opened.build_indexes()

@@ -141,6 +141,8 @@ class Store(ABC):
 
     schemes: ClassVar[tuple[str, ...]]
     """The URL schemes that choose it."""
+    approximates: bool = False
+    """Whether it can have a vector index that may miss some, as `guess` asks."""
 
     @classmethod
     @abstractmethod

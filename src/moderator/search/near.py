@@ -5,6 +5,9 @@ local index, first tell which contents may be near enough at all, and those alon
 exactly: scores, scopes and thresholds are the store's own in either case. Where most of the store is asked, the codes
 are compared with one another once (`moderator.search.pairs`); that may take clusters, which is measured and said.
 A server tells by itself what may be closest to one picture (`Store.likely`, `Store.within`): that needs no index.
+
+Where the policy allows it, a server's vector index is asked, which may miss some (`Store.guess`). Of a scan it is asked
+for pairs of pictures alone, never for references, and what it finds of a sample is measured and said.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moderator.contracts import Scope, Store, VectorBlock
+from moderator.errors import StoreError
 from moderator.models import ModelId
 from moderator.policy import SearchSpec
 from moderator.search import codes, exact, index, pairs
@@ -26,6 +30,10 @@ INDEXED = 20_000
 """From so many vectors on an index is kept; fewer are read from the store in a fraction of a second."""
 HALF = 0.5
 """Where more than this part of the codes may be near, or are asked, a closer look at each is no saving."""
+GUESSED = 100
+"""Most contents that a vector index is asked for with one vector: it takes longer the more it looks for."""
+SAMPLE = 50
+"""Subjects that are compared with everything, to measure what a vector index finds: recall to .02 or so."""
 LIKELY = 4
 """How many times the contents that are wanted are compared exactly at first, where a server narrows the search."""
 
@@ -41,10 +49,20 @@ class Asked:
     among: Callable[[Sequence[int] | None], Sequence[int]] | None = None
 
 
+def check(store: Store, spec: SearchSpec) -> None:
+    """Raises: StoreError where the policy wants what the store cannot do."""
+    if spec.approximate and not store.approximates:
+        raise StoreError(
+            f"the policy says `search: {{approximate: true}}`, and the store {store.url} has no vector index to ask",
+            hint="leave it out: the search is exact then; or use a MariaDB, OceanBase or TiDB store",
+        )
+
+
 class Near:
     """Answers for one store, and opens each model's codes once."""
 
     def __init__(self, store: Store, spec: SearchSpec, note: index.Note = lambda _text: None) -> None:
+        check(store, spec)
         self._store = store
         self._spec = spec
         self._note = note
@@ -56,7 +74,11 @@ class Near:
         """Yields every pair (subject, content that is asked) at or above `threshold`, as `exact.above` does, with at
         most `cap` of the closest for each subject. A subject's pair with itself may be left out."""
         queries = self._store.vectors(model, "images", subjects)
-        narrow = self._narrowing(model, subjects, asked, threshold)
+        narrow = None
+        if self._spec.approximate and asked == Asked("images"):
+            narrow = self._guessing(model, subjects, threshold, cap)
+        if narrow is None:
+            narrow = self._narrowing(model, subjects, asked, threshold)
         for block in exact.grouped(queries, codes.QUERIES):
             yield from self._exactly(model, block, asked, threshold, cap, narrow)
 
@@ -117,6 +139,32 @@ class Near:
                 return lambda block: partners.of(np.unique(block.contents))
         return _reaching(known, threshold)
 
+    def _guessing(self, model: ModelId, subjects: Sequence[int], threshold: float, cap: int) -> Narrow | None:
+        """What the server's vector index finds, once a sample has told how much that is; None where it has none."""
+        sample = subjects[:: max(1, len(subjects) // SAMPLE)][:SAMPLE]
+        queries = list(self._store.vectors(model, "images", sample))
+
+        def narrow(block: VectorBlock) -> Ids | None:
+            guess = self._store.guess(model, block.matrix, min(cap, GUESSED))
+            return None if guess is None else np.array(guess.contents, dtype=np.int64)
+
+        if not queries or narrow(queries[0]) is None:
+            self._note(
+                f"no vector index of {self._store.url} fits its vectors as they are, so all were compared; "
+                "`moderator db index` makes it"
+            )
+            return None
+        pairs = _pairs(exact.above(queries, lambda: self._store.vectors(model, "images"), threshold, cap))
+        asked = (self._exactly(model, one, Asked("images"), threshold, cap, narrow) for one in queries)
+        found = pairs & _pairs(hits for some in asked for hits in some)
+        recall = f" (recall {len(found) / len(pairs):.3f})" if pairs else ""
+        self._note(
+            f"pairs at {threshold:g} were looked for by the server's vector index, which may miss some: of "
+            f"{len(sample):,} pictures compared with everything it found {len(found):,} of {len(pairs):,} pairs{recall}"
+            "; without `search: {approximate: true}` the search is exact"
+        )
+        return narrow
+
     def _partners(self, known: Codes, threshold: float) -> Partners | None:
         """All pairs; None for too many."""
         if self._spec.pairs == "exact" or len(known) <= pairs.FEW:
@@ -144,6 +192,12 @@ class Near:
         if self._spec.index:
             return index.mirror(self._store, model, self._note)
         return index.gathered(self._store, model)
+
+
+def _pairs(found: Iterable[exact.Hits]) -> set[tuple[int, int]]:
+    """The pairs of two contents."""
+    both = (pair for hits in found for pair in zip(hits.contents.tolist(), hits.others.tolist(), strict=True))
+    return {pair for pair in both if pair[0] != pair[1]}
 
 
 def _ranked(found: Iterable[exact.Hits], top: int) -> list[tuple[float, int]]:

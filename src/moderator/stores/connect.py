@@ -24,6 +24,10 @@ _COLLIDED = {1205, 1213, 1451, 1290, 1836}
 _DISTRIBUTED = {4012, 4038, 4225, 6002, 6005, 8002, 8022, 8028, 9001, 9002, 9003, 9004, 9005, 9007}
 """The same from OceanBase (4000 and 6000) and TiDB (8000 and 9000), as their lists of errors say."""
 _DENIED = {1044, 1142, 1143, 1227, 1370}
+_INDEX_GRANT = (
+    "let an administrator GRANT SELECT, DELETE on that table, which `moderator db index` made: the last line of "
+    "sql/mariadb/grants.sql"
+)
 
 
 class ServerDriver:
@@ -88,7 +92,9 @@ class ServerDriver:
             )
         original = getattr(error, "original_exception", None)
         words = str(original or (error.args[1] if len(error.args) > 1 else error)) or "the connection was closed"
-        return StoreError(f"the store {address.shown} cannot be used: {words}", hint=_hint(code, original, address))
+        hint = _INDEX_GRANT if code in _DENIED and "'vectors_" in words.replace("`", "'") else ""
+        hint = hint or _hint(code, original, address)
+        return StoreError(f"the store {address.shown} cannot be used: {words}", hint=hint)
 
 
 def _code(error: Exception) -> int:

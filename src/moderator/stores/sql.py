@@ -31,6 +31,7 @@ class SqlStore(Pictures, Nearest, Results):
         self._url = url
         self._engine = engine
         self._models: dict[ModelId, int] = {}
+        self.approximates = bool(session.dialect.index)
 
     @classmethod
     def open(cls, url: str) -> SqlStore:
