@@ -21,12 +21,13 @@ SIDE = 640
 PHOTOGRAPHS = (*demo.SHOP, *demo.BANNED)
 
 
-def make(folder: Path) -> list[Path]:
-    """Writes seeded crops of photographs, as JPEG of `SIDE` pixels."""
-    random = np.random.default_rng(11)
+def make(folder: Path, count: int = COUNT, seed: int = 11) -> list[Path]:
+    """Writes seeded crops of photographs to `folder`, made where it is missing, as JPEG of `SIDE` pixels."""
+    folder.mkdir(exist_ok=True)
+    random = np.random.default_rng(seed)
     sources = [demo.photograph(name) for name in PHOTOGRAPHS]
     paths = []
-    for number in range(COUNT):
+    for number in range(count):
         source = sources[number % len(sources)]
         width, height = (int(side * random.uniform(0.4, 0.9)) for side in source.size)
         left, top = int(random.integers(source.width - width)), int(random.integers(source.height - height))
@@ -55,7 +56,6 @@ def main() -> None:
     embedder = registry.make_embedder(policy.embedders["sscd"])
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        (folder / "in").mkdir()
         paths = make(folder / "in")
         with Image.open(paths[0]) as opened:
             picture = prepare(opened.convert("RGB"), embedder.preprocessing)
