@@ -73,7 +73,7 @@ def compared(collection: Collection, folder: Path) -> Iterator[Scored | Absent]:
     refused: dict[str, str] = {}
     for peer in PEERS:
         name = peer.environment.name
-        if name not in refused and (why := _prepare(peer.environment)):
+        if name not in refused and (why := prepare(peer.environment)):
             refused[name] = why
         if name in refused:
             yield peer.name, refused[name]
@@ -94,19 +94,20 @@ def _run(peer: Peer, collection: Collection, folder: Path) -> tuple[Scores | Non
             "queries": [str(one.path) for one in collection.queries],
         }
         asked.write_text(json.dumps(document))
-        command = [str(_python(peer.environment)), str(HERE / "peer.py"), str(asked), str(told)]
+        command = [str(python_of(peer.environment)), str(HERE / "peer.py"), str(asked), str(told)]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         if ran.returncode:
             return None, ran.stderr.strip().splitlines()[-1][:160] if ran.stderr.strip() else "it failed"
         return np.load(told).astype(np.float64), ""
 
 
-def _python(environment: Environment) -> Path:
+def python_of(environment: Environment) -> Path:
+    """The Python of an environment that is prepared."""
     return ENVIRONMENTS / environment.name / "bin" / "python"
 
 
-def _prepare(environment: Environment) -> str:
-    """Makes the environment where it is not yet; returns why it cannot be, or nothing."""
+def prepare(environment: Environment) -> str:
+    """Makes an environment where it is not yet; returns why it cannot be, or nothing."""
     target = ENVIRONMENTS / environment.name
     ready = target / "ready.json"
     if ready.is_file() and json.loads(ready.read_text()) == list(environment.packages):
@@ -117,7 +118,7 @@ def _prepare(environment: Environment) -> str:
         venv.create(target, clear=True, with_pip=True)
     else:
         subprocess.run([str(python), "-m", "venv", "--clear", str(target)], check=True)
-    pip = [str(_python(environment)), "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
+    pip = [str(python_of(environment)), "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
     ran = subprocess.run([*pip, *environment.packages], capture_output=True, text=True, check=False)
     if ran.returncode:
         return next((line for line in ran.stderr.splitlines() if line.startswith("ERROR")), "pip could not install it")

@@ -1,16 +1,24 @@
-"""Whole scans of photographs with SSCD, against the naive script and against the bare forward pass."""
+"""Whole scans of photographs with SSCD, against the naive script, the bare forward pass, and (`--peers`) other tools.
+
+A tool is a process of its own that finds the duplicates of the same folder, in an environment that is made once.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.table import publish, timed
+from benchmarks import peers
+from benchmarks.peers import DEDUP, HASHES, IMMACULATE, Environment
+from benchmarks.table import Row, publish, timed
 from moderator import Registry, demo, load_policy, scan
 from moderator.intake.decode import prepare
 from moderator.policy import EmbedderSpec
@@ -19,6 +27,30 @@ from moderator.resources import ready_policies
 COUNT = 96
 SIDE = 640
 PHOTOGRAPHS = (*demo.SHOP, *demo.BANNED)
+TOOLS: dict[str, tuple[Environment, str]] = {
+    "imagededup PHash": (
+        DEDUP,
+        "from imagededup.methods import PHash; PHash(verbose=False).find_duplicates(image_dir=folder)",
+    ),
+    "cleanvision, duplicates": (
+        HASHES,
+        "from cleanvision import Imagelab; lab = Imagelab(data_path=folder, verbose=False); "
+        "lab.find_issues({'exact_duplicates': {}, 'near_duplicates': {}}, verbose=False)",
+    ),
+    "difPy similar": (
+        HASHES,
+        "import difPy; built = difPy.build(folder, show_progress=False); "
+        "difPy.search(built, similarity='similar', show_progress=False)",
+    ),
+    **{
+        f"immaculate {method}": (
+            IMMACULATE,
+            f"from immaculate import find_duplicates; find_duplicates(folder, method='{method}')",
+        )
+        for method in ("pdq", "sscd_distilled", "sscd")
+    },
+}
+"""Other tools: where each runs, and its own way from a `folder` to duplicates."""
 
 
 def make(folder: Path, count: int = COUNT, seed: int = 11) -> list[Path]:
@@ -49,7 +81,25 @@ def naive(paths: list[Path], store: Path) -> None:
             connection.commit()
 
 
-def main() -> None:
+def whole(python: Path, program: str, folder: Path) -> None:
+    """Runs a program on a folder as a process of its own. Raises: CalledProcessError."""
+    command = [str(python), "-c", f"import sys; folder = sys.argv[1]\n{program}", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def tools(folder: Path) -> list[Row]:
+    """Whole processes of other tools on the same folder; one that cannot be had is named."""
+    rows = []
+    for name, (environment, program) in TOOLS.items():
+        if why := peers.prepare(environment):
+            print(f"{name} cannot be had: {why}")
+        else:
+            call = partial(whole, peers.python_of(environment), program, folder)
+            rows.append(timed(name, COUNT, "pictures", call, runs=2))
+    return rows
+
+
+def main(*, beside: bool = False) -> None:
     """Times the naive script, the bare forward pass, a first scan and a second one."""
     registry = Registry.discover()
     policy = load_policy(ready_policies()["offline"], registry.vocabulary())
@@ -77,6 +127,7 @@ def main() -> None:
         ]
         second()
         rows.append(timed("moderator scan, unchanged folder", COUNT, "pictures", second))
+        rows += tools(folder / "in") if beside else []
     publish("scan", rows, f"SSCD int8 at 288 x 288, JPEG of {SIDE} x {SIDE}; the scan hashes (PDQ) and asks all rules")
 
 
@@ -86,4 +137,4 @@ def forward(embedder: object, picture: object) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(beside="--peers" in sys.argv)
