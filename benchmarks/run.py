@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import embed, pairs, quality, rescan, scan, search, startup, stores, upload
+from benchmarks import embed, hashes, pairs, quality, rescan, scan, search, startup, stores, upload
 
 
 def main() -> None:
     """Runs them all."""
     long = "--long" in sys.argv
-    for large in (search, pairs, upload):
+    for large in (search, pairs, hashes, upload):
         large.main(long)
     for benchmark in () if long else (startup, rescan, embed, scan, stores):
         benchmark.main()

@@ -159,7 +159,7 @@ class StoredSearch(Search):
     def prohibited(
         self, embedder: str, threshold: float, sets: Sequence[str], copies_only: bool | None = None
     ) -> Iterable[tuple[Match, Sequence[Reference]]]:
-        if not any(count for name, count in self._reference_counts.items() if not sets or name in sets):
+        if not any(not sets or name in sets for name in self._filled_sets):
             if not self._has_prompts(sets):
                 where = f"the set {', '.join(sets)}" if sets else "any set"
                 self.note(f"no references in {where}: nothing could match; fill it with `moderator references add`")
@@ -188,8 +188,8 @@ class StoredSearch(Search):
         return lambda contents: everything() if contents is None else held(contents)
 
     @cached_property
-    def _reference_counts(self) -> Mapping[str, int]:
-        return self._store.reference_counts()
+    def _filled_sets(self) -> Sequence[str]:
+        return self._store.filled_sets()
 
     @cached_property
     def _pictures(self) -> Asked:
@@ -212,7 +212,7 @@ class StoredSearch(Search):
 
     @cached_property
     def reference_sets(self) -> Mapping[str, ReferenceSet]:
-        added = dict.fromkeys(self._reference_counts, ReferenceSet())
+        added = dict.fromkeys(self._filled_sets, ReferenceSet())
         return {**added, **self._policy.reference_sets}
 
     def described(

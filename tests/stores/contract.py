@@ -617,6 +617,7 @@ class StoreContract:
             f"UPDATE reference_entries SET expires = '2001-01-01T00:00:00+00:00' WHERE content_id = {past}"
         )
         assert store.reference_counts() == {"weapons": 2}
+        assert store.filled_sets() == ["weapons"]
 
     def test_what_lacks_a_vector_of_a_model_is_told_by_set(self, store: Store) -> None:
         one, _ = referenced(store, "weapons", entry("/banned/a.png"), entry("/banned/b.png", at(0)))

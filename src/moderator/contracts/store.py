@@ -276,6 +276,10 @@ class Store(ABC):
         """How many enabled, unexpired entries each set has; sets without one are left out."""
 
     @abstractmethod
+    def filled_sets(self) -> Sequence[str]:
+        """The sets that `reference_counts` names, by name, without counting."""
+
+    @abstractmethod
     def unembedded(self, model: ModelId, sets: Sequence[str] = ()) -> Sequence[int]:
         """The contents of `references(sets)` that have no vector of `model`, ascending."""
 

@@ -10,6 +10,7 @@ from moderator.stores.session import Cursor, marks
 from moderator.stores.tables import Tables, model_key, now, remove_contents
 
 _DECISION = ("sha256", "match_sha256", "verdict", "reason", "owner", "expires")
+_HOLDS = "r.enabled = 1 AND (r.expires IS NULL OR r.expires > ?)"
 
 
 class Results(Tables):
@@ -44,6 +45,11 @@ class Results(Tables):
 
     def reference_counts(self) -> Mapping[str, int]:
         return dict(self._session.rows(f"SELECT s.name, COUNT(*) FROM {_of_sets(())} GROUP BY s.name", (now(),)))
+
+    def filled_sets(self) -> Sequence[str]:
+        some = f"SELECT 1 FROM reference_entries r WHERE r.set_id = s.id AND {_HOLDS}"
+        sql = f"SELECT s.name FROM reference_sets s WHERE EXISTS ({some}) ORDER BY s.name"
+        return [row[0] for row in self._session.rows(sql, (now(),))]
 
     def unembedded(self, model: ModelId, sets: Sequence[str] = ()) -> Sequence[int]:
         sql = (
@@ -139,10 +145,7 @@ class Results(Tables):
 
 def _of_sets(sets: Sequence[str]) -> str:
     """The entries of some sets (none named: of all) that hold now; `now()` and the names are to be bound."""
-    of_sets = (
-        "reference_entries r JOIN reference_sets s ON s.id = r.set_id "
-        "WHERE r.enabled = 1 AND (r.expires IS NULL OR r.expires > ?)"
-    )
+    of_sets = f"reference_entries r JOIN reference_sets s ON s.id = r.set_id WHERE {_HOLDS}"
     return f"{of_sets} AND s.name IN ({marks(sets)})" if sets else of_sets
 
 
