@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from moderator import Registry, load_policy
 from moderator.contracts import Found
+from moderator.policy import Policy
+from moderator.resources import ready_policies
 from tests.tiny_clip import make_tiny_clip
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +54,19 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is absent")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    """Every plugin that is installed."""
+    return Registry.discover()
+
+
+@pytest.fixture
+def offline(tmp_path: Path, registry: Registry) -> Policy:
+    """The ready policy that runs on SSCD alone, with a store of the test's own."""
+    policy = load_policy(ready_policies()["offline"], registry.vocabulary())
+    return policy.model_copy(update={"store": f"sqlite:///{tmp_path}/moderator.db"})
 
 
 @pytest.fixture(scope="session")

@@ -12,23 +12,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from moderator import Finding, Kind, Registry, load_policy, scan
+from moderator import Finding, Kind, Registry, scan
 from moderator.contracts import Progress
 from moderator.policy import Policy, ReferenceSet
-from moderator.resources import ready_policies
 from moderator.search.verify import Verification, verify
 from moderator.search.verify.features import Features
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return Registry.discover()
-
-
-@pytest.fixture
-def offline(tmp_path: Path, registry: Registry) -> Policy:
-    policy = load_policy(ready_policies()["offline"], registry.vocabulary())
-    return policy.model_copy(update={"store": f"sqlite:///{tmp_path}/moderator.db"})
 
 
 def findings(policy: Policy, folder: Path, registry: Registry, rule: str) -> list[Finding]:

@@ -42,17 +42,17 @@ class Prohibited(Detector):
 
     def detect(self, search: Search) -> Iterable[Finding]:
         matched: dict[int, dict[str, list[Found]]] = defaultdict(lambda: defaultdict(list))
-        allowed: dict[int, Match] = {}
+        allowed: dict[int, list[Match]] = defaultdict(list)
         for match, references in self._matches(search):
             for reference in references:
                 if not reference.allow:
                     matched[match.content][reference.set].append((match, reference))
-                elif match.content not in allowed or _farness(match) < _farness(allowed[match.content]):
-                    allowed[match.content] = match
+                else:
+                    allowed[match.content].append(match)
         fine: set[int] = set()
         for content in (one for one in search.subjects if one in matched):
             for _, found in sorted(matched[content].items()):
-                kept = [one for one in found if not _covers(allowed.get(content), one[0])]
+                kept = [one for one in found if not any(_covers(other, one[0]) for other in allowed[content])]
                 fine.update([content] if len(kept) < len(found) else [])
                 yield from self._of_set(search, content, [one for one in kept if self._is_asked(one[0])])
         if fine:
@@ -101,9 +101,9 @@ def _farness(match: Match) -> tuple[int, float]:
     return list(Kind).index(match.kind), -match.score
 
 
-def _covers(allowed: Match | None, match: Match) -> bool:
-    """Whether the picture is at least as close to one that is fine as to the prohibited one."""
-    return allowed is not None and _farness(allowed) <= _farness(match)
+def _covers(allowed: Match, match: Match) -> bool:
+    """Whether the picture is at least as close to one that is fine as to the prohibited one, in the same place."""
+    return _farness(allowed) <= _farness(match) and match.lies_in(allowed)
 
 
 def _reason(strongest: Evidence) -> str:

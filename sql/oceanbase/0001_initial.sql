@@ -70,7 +70,7 @@ CREATE TABLE IF NOT EXISTS models (
 CREATE TABLE IF NOT EXISTS embeddings (
   content_id BIGINT NOT NULL,
   model_id   BIGINT NOT NULL,
-  view       VARCHAR(64) NOT NULL,         -- whole; whole, on black; frame 7
+  view       VARCHAR(64) NOT NULL,         -- whole; whole, on black; frame 7; part …
   sequence   BIGINT NOT NULL,              -- 1, 2, 3, … within a model in the order of commits, never given twice
   embedding  MEDIUMBLOB NOT NULL,          -- L2-normalised little-endian float32, as cosine_distance takes it; a column of
                                            -- the type VECTOR(n) would hold vectors of one length only

@@ -56,7 +56,7 @@ CREATE TABLE models (
 CREATE TABLE embeddings (
   content_id INTEGER NOT NULL REFERENCES contents (id) ON DELETE CASCADE,
   model_id   INTEGER NOT NULL REFERENCES models (id),
-  view       TEXT NOT NULL,                -- whole; whole, on black; frame 7
+  view       TEXT NOT NULL,                -- whole; whole, on black; frame 7; part …
   sequence   INTEGER NOT NULL,             -- 1, 2, 3, … within a model in the order of commits, never given twice
   embedding  BLOB NOT NULL,                -- L2-normalised little-endian float32
   PRIMARY KEY (model_id, content_id, view),

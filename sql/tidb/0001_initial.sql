@@ -70,7 +70,7 @@ CREATE TABLE IF NOT EXISTS models (
 CREATE TABLE IF NOT EXISTS embeddings (
   content_id BIGINT NOT NULL,
   model_id   BIGINT NOT NULL,
-  view       VARCHAR(64) NOT NULL,         -- whole; whole, on black; frame 7
+  view       VARCHAR(64) NOT NULL,         -- whole; whole, on black; frame 7; part …
   sequence   BIGINT NOT NULL,              -- 1, 2, 3, … within a model in the order of commits, never given twice
   embedding  VECTOR NOT NULL,              -- L2-normalised float32 of any length
   PRIMARY KEY (model_id, content_id, view),

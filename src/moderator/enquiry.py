@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from moderator import verification
-from moderator.contracts import Embedder, Found, Store
+from moderator.contracts import Embedder, Found, Store, Vectors
 from moderator.errors import ArgumentError, ModelError, UnreadableImage
 from moderator.intake.decode import Decoded
 from moderator.intake.pool import DecoderPool
@@ -57,24 +55,30 @@ def compare(policy: Policy, registry: Registry, first: str, second: str) -> Comp
             missing[name] = str(error)
     preparations = [embedder.preprocessing for embedder in embedders.values()]
     ours, theirs = _decode(policy.limits, [*preparations, features.PREPARED], [first, second])
-    closeness = {
-        name: _embed(embedder, place, ours) @ _embed(embedder, place, theirs).T
+    known = {
+        name: [_viewed(embedder, place, one) for one in (ours, theirs)]
         for place, (name, embedder) in enumerate(embedders.items())
     }
-    scores = {name: float(products.max().clip(-1.0, 1.0)) for name, products in closeness.items()}
-    asked = [replace(rung, score=scores.get(rung.signal)) for rung in _asked(policy, embedders)]
+    asked = [
+        rungs.cosine_rung(rung, *known[rung.signal]) if rung.signal in known else rung
+        for rung in _asked(policy, embedders)
+    ]
     evidence = (*rungs.hash_rungs(ours.fingerprint, theirs.fingerprint), *asked)
     if policy.verify is not None and not verification.identical(evidence):
-        told = _verified(ours, theirs, next(iter(closeness.values()), None))
+        first_asked = next((rung for rung in asked if rung.signal in known), None)
+        views = rungs.closest_views(first_asked, *known[first_asked.signal])[1] if first_asked else None
+        told = _verified(ours, theirs, views)
         evidence = verification.with_verified(evidence, verification.evidence(told, policy.verify, evidence))
     return Comparison(first, second, evidence, missing)
 
 
-def _verified(ours: Decoded, theirs: Decoded, closeness: Matrix | None) -> Verification:
-    """Verifies the two views that are closest by the first model; the first of each where there is none."""
-    row, column = (0, 0) if closeness is None else np.unravel_index(int(closeness.argmax()), closeness.shape)
-    sides = (ours.views[int(row)], theirs.views[int(column)])
-    return verify(*(features.extract(view.prepared[-1]) for view in sides))
+def _verified(ours: Decoded, theirs: Decoded, closest: tuple[str, str] | None) -> Verification:
+    """Verifies the two views that are closest by a model; the first of each where there is none, or for a part."""
+    sides = []
+    for one, label in zip((ours, theirs), closest or ("", ""), strict=True):
+        prepared = {view.label: view.prepared[-1] for view in one.views if view.prepared[-1].size}
+        sides.append(prepared.get(label, one.views[0].prepared[-1]))
+    return verify(*(features.extract(pixels) for pixels in sides))
 
 
 def _only(policy: Policy, name: str) -> Policy:
@@ -155,7 +159,12 @@ def _embed_file(policy: Policy, embedder: Embedder, path: str) -> tuple[list[str
 
 
 def _embed(embedder: Embedder, place: int, decoded: Decoded) -> Matrix:
-    return embedder.embed([view.prepared[place] for view in decoded.views])
+    return embedder.embed([pixels for view in decoded.views if (pixels := view.prepared[place]).size])
+
+
+def _viewed(embedder: Embedder, place: int, decoded: Decoded) -> Vectors:
+    labels = tuple(view.label for view in decoded.views if view.prepared[place].size)
+    return Vectors(embedder.model, labels, _embed(embedder, place, decoded))
 
 
 def _decode(limits: Limits, preparations: Sequence[Preprocessing], paths: Sequence[str]) -> list[Decoded]:

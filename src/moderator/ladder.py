@@ -121,7 +121,8 @@ class StoredSearch(Search):
     ) -> Iterable[Match]:
         kept: Counter[int] = Counter()
         rung = Evidence(embedder, Kind.LOOKALIKE, None, threshold)
-        near = sorted(self._candidates.above(embedder, threshold, self._pictures), key=lambda hit: (-hit[1], hit[0]))
+        asked_of = replace(self._pictures, parts=False)
+        near = sorted(self._candidates.above(embedder, threshold, asked_of), key=lambda hit: (-hit[1], hit[0]))
         pairs = _unordered(pair for pair, _ in near)
         matches = self._weighing.matches(pairs, (*self._copy_rungs, rung), None)
         for match in self._no_copies(matches, asked, lambda sides: any(kept[one] < top for one in sides)):

@@ -38,6 +38,10 @@ class Kind(StrEnum):
         return self.value.replace("_", " ")
 
 
+PANELS = 1
+"""Raised when other parts of a picture become views, so that stored pictures are embedded again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """How a decoded picture is brought to a model's input size, before the model's own arithmetic.
@@ -48,17 +52,21 @@ class Preprocessing:
         fit: `squash` ignores the aspect ratio, `crop` scales the short side and cuts the middle, `contain`
             only shrinks what is larger.
         resample: Pillow's filter, by its lower-case name.
+        views: what of a picture is embedded: the whole; `panels`, the pictures that it shows too
+            (`moderator.intake.panels`); `tiles`, its quarters and its middle too.
     """
 
     width: int
     height: int
     fit: Literal["squash", "crop", "contain"] = "squash"
     resample: Literal["bilinear", "bicubic", "lanczos"] = "bilinear"
+    views: Literal["whole", "panels", "tiles"] = "whole"
 
     @property
     def version(self) -> str:
-        """Part of the model id: a vector made another way is a vector of another model."""
-        return f"{self.fit}-{self.width}x{self.height}-{self.resample}-2"
+        """Part of the model id: a vector made another way is a vector of another model, and so are other views."""
+        views = "" if self.views == "whole" else f"-{self.views}-{PANELS}"
+        return f"{self.fit}-{self.width}x{self.height}-{self.resample}-2{views}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +155,12 @@ class Region:
     mirrored: bool = False
 
     @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of what encloses the region in the first picture."""
+        across, down = zip(*self.image, strict=True)
+        return min(across), min(down), max(across), max(down)
+
+    @property
     def reversed(self) -> Region:
         """The same region with the two pictures exchanged."""
         return Region(self.match, self.image, self.match_coverage, self.image_coverage, self.mirrored)
@@ -163,7 +177,7 @@ class Evidence:
             rung could not be tried.
         threshold: the least score at which the rung holds.
         note: why it could not be tried, or how it was measured, in a few words.
-        region: where the two agree, of a pair that was verified.
+        region: where the two agree, of a pair that was verified or is closest in a part of one.
     """
 
     signal: str
@@ -192,7 +206,8 @@ class Evidence:
             return f"same picture: {self.note}" if self.kind is Kind.COPY else f"by perceptual hash, {self.note}"
         if self.signal == VERIFIED:
             return f"verified at {self.score:.3f}, {self.threshold:.2f} asked: {self.note}"
-        return f"{self.score:.3f} by {self.signal}, {self.threshold:.2f} asked"
+        part = f" of {self.note}" if self.region else ""
+        return f"{self.score:.3f} by {self.signal}{part}, {self.threshold:.2f} asked"
 
 
 def strongest(evidence: Sequence[Evidence]) -> Evidence:
@@ -227,6 +242,15 @@ class Match:
         return not self.refuted and any(
             rung.holds for rung in self.evidence if rung.signal in (VERIFIED, "bytes", "pixels", "pdq")
         )
+
+    def lies_in(self, other: Match) -> bool:
+        """Whether most of where this match is in the picture is also where `other` is; no region is the whole."""
+        if (theirs := other.strongest.region) is None:
+            return True
+        left, top, right, bottom = region.box if (region := self.strongest.region) else (0.0, 0.0, 1.0, 1.0)
+        across = max(0.0, min(right, theirs.box[2]) - max(left, theirs.box[0]))
+        down = max(0.0, min(bottom, theirs.box[3]) - max(top, theirs.box[1]))
+        return across * down > (right - left) * (bottom - top) / 2
 
     @property
     def score(self) -> float:

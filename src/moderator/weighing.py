@@ -9,17 +9,16 @@ from itertools import islice
 
 import numpy as np
 
-from moderator import verification
-from moderator.contracts import Embedder, Fingerprint, Store
+from moderator import parts, verification
+from moderator.contracts import Embedder, Fingerprint, Store, Vectors
 from moderator.models import Evidence, Match, Verdict
-from moderator.search import exact, rungs
+from moderator.search import rungs
 from moderator.vectors import Matrix
 from moderator.verification import Done, Told, Verifier
 from moderator.verified import Pair, ViewPair
 
 CHUNK = 4096
 """Pairs whose fingerprints and vectors are loaded together."""
-
 
 
 class Weighing:
@@ -34,8 +33,7 @@ class Weighing:
         self._embedders = embedders
         self._verifier = verifier
         self._fingerprints: dict[int, Fingerprint] = {}
-        self._vectors: dict[str, dict[int, Matrix]] = {}
-        self._views: dict[str, dict[int, Sequence[str]]] = {}
+        self._vectors: dict[str, dict[int, Vectors]] = {}
         self.denied: set[Pair] = set()
         """Pairs of contents that matched and were left out, because a reviewer has called them no match."""
 
@@ -91,13 +89,10 @@ class Weighing:
 
     def _closest_views(self, match: Match) -> ViewPair:
         """The views in which the two are closest by the last rung's model; the first of each where there is none."""
-        signal = match.evidence[-1].signal
-        views, vectors = self._views.get(signal, {}), self._vectors.get(signal, {})
-        if match.content not in vectors or match.other not in vectors:
+        known = self._vectors.get(match.evidence[-1].signal, {})
+        if match.content not in known or match.other not in known:
             return "whole", "whole"
-        products = vectors[match.content] @ vectors[match.other].T
-        row, column = np.unravel_index(int(products.argmax()), products.shape)
-        return views[match.content][int(row)], views[match.other][int(column)]
+        return rungs.closest_views(match.evidence[-1], known[match.content], known[match.other])[1]
 
     def _is_denied(self, first: int, second: int) -> bool:
         pair = frozenset(self._fingerprints[content].sha256.hex() for content in (first, second))
@@ -113,39 +108,34 @@ class Weighing:
         return frozenset(frozenset((one.sha256, one.match_sha256)) for one in decisions if one.verdict is Verdict.ALLOW)
 
     def _tried(self, rung: Evidence, first: int, second: int) -> Evidence:
-        score = self._cosine(rung.signal, first, second)
-        if score is not None and 0 < rung.threshold - score <= exact.ROUNDING:
-            score = rung.threshold
-        return replace(rung, score=score)
-
-    def _cosine(self, embedder: str, first: int, second: int) -> float | None:
-        """The closest of any two views; None where one has no vector of this model."""
-        vectors = self._vectors.get(embedder, {})
-        if first not in vectors or second not in vectors:
-            return None
-        return float(np.clip((vectors[first] @ vectors[second].T).max(), -1.0, 1.0))
+        """The rung tried on two contents; without a score where one has no vector of this model."""
+        known = self._vectors.get(rung.signal, {})
+        return rungs.cosine_rung(rung, known[first], known[second]) if first in known and second in known else rung
 
     def similarity(self, embedder: str, contents: Sequence[int]) -> Matrix:
         """Returns the cosine of each two of `contents`, `[n, n]`; 1 where a hash says that they are copies."""
         self._load(embedder, contents)
-        nothing = np.zeros((1, self._embedders[embedder].model.dimension), dtype=np.float32)
-        views = [self._vectors[embedder].get(content, nothing) for content in contents]
-        starts = np.cumsum([0, *(len(rows) for rows in views[:-1])])
-        stacked = np.concatenate(views)
-        closest = np.maximum.reduceat(np.maximum.reduceat(stacked @ stacked.T, starts, axis=0), starts, axis=1)
+        model = self._embedders[embedder].model
+        nothing = Vectors(model, ("whole",), np.zeros((1, model.dimension), dtype=np.float32))
+        known = [self._vectors[embedder].get(content, nothing) for content in contents]
+        starts = np.cumsum([0, *(len(one.views) for one in known[:-1])])
+        stacked = np.concatenate([one.matrix for one in known])
+        labels = [label for one in known for label in one.views]
+        products = parts.closeness(stacked @ stacked.T, labels, labels)
+        closest = np.maximum.reduceat(np.maximum.reduceat(products, starts, axis=0), starts, axis=1)
         closest[rungs.same_picture([self._fingerprints[content] for content in contents])] = 1.0
         np.fill_diagonal(closest, 1.0)
         return closest.clip(-1.0, 1.0)
 
     def _load(self, embedder: str, contents: Sequence[int]) -> None:
         self._load_fingerprints(contents)
-        known, views = self._vectors.setdefault(embedder, {}), self._views.setdefault(embedder, {})
+        known, model = self._vectors.setdefault(embedder, {}), self._embedders[embedder].model
         if missing := [content for content in contents if content not in known]:
-            for block in self._store.vectors(self._embedders[embedder].model, "all", missing):
+            for block in self._store.vectors(model, "all", missing):
                 for content in np.unique(block.contents).tolist():
                     rows = np.flatnonzero(block.contents == content)
-                    known[content] = block.matrix[rows]
-                    views[content] = [block.views[row] for row in rows.tolist()]
+                    views = tuple(block.views[row] for row in rows.tolist())
+                    known[content] = Vectors(model, views, block.matrix[rows])
 
     def _load_fingerprints(self, contents: Sequence[int]) -> None:
         if missing := [content for content in contents if content not in self._fingerprints]:

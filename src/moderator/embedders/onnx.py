@@ -40,6 +40,10 @@ class OnnxOptions(Options):
     """`squash` ignores the aspect ratio, `crop` scales the short side and cuts the middle."""
     resample: Literal["bilinear", "bicubic", "lanczos"] = "bilinear"
     """Pillow's resampling filter."""
+    views: Literal["whole", "panels", "tiles"] = "panels"
+    """What of a picture is embedded, so that copies of a part are found: the whole only; `panels`, also the pictures
+    that it shows (tiles of a collage, a post in a feed; mostly none); `tiles`, also its quarters and its middle, which
+    takes six times as long."""
     layout: Literal["uint8-nhwc", "float32-nchw"] = "uint8-nhwc"
     """What the model's input takes: raw bytes, or channels first, scaled to 0..1, less `mean`, over `std`."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -96,7 +100,7 @@ class OnnxEmbedder(Embedder):
     @property
     def preprocessing(self) -> Preprocessing:
         chosen = self.options
-        return Preprocessing(chosen.width, chosen.height, chosen.fit, chosen.resample)
+        return Preprocessing(chosen.width, chosen.height, chosen.fit, chosen.resample, chosen.views)
 
     @cached_property
     def _dimension(self) -> int:

@@ -22,10 +22,12 @@ from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, ImageOps, MpoImageP
 
 from moderator.errors import UnreadableImage
 from moderator.fingerprint import Fingerprint
+from moderator.intake import panels
 from moderator.intake.hashes import pixels_digest
 from moderator.intake.pdq import pdq
 from moderator.intake.sniff import HEAD, JUDGED, named_as_picture, sniff
 from moderator.models import Preprocessing
+from moderator.parts import label_of
 
 if TYPE_CHECKING:
     from moderator.policy import Limits
@@ -43,9 +45,13 @@ _PLUGINS = (AvifImagePlugin, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin)
 _STILL = frozenset({"JPEG", "MPO", "BMP"})
 
 
+NOTHING = np.empty((0, 0, 3), dtype=np.uint8)
+
+
 @dataclass(frozen=True, slots=True)
 class View:
-    """One view of a picture, prepared for every model: uint8 RGB `[height, width, 3]` each."""
+    """One view of a picture, prepared for every model: uint8 RGB `[height, width, 3]` each, without pixels for a model
+    that asks for no such view."""
 
     label: str
     prepared: tuple[npt.NDArray[np.uint8], ...]
@@ -151,9 +157,18 @@ def _judge(
         pdq=hashed,
         pdq_quality=quality,
     )
-    return fingerprint, tuple(
-        View(label, tuple(prepare(picture, wanted) for wanted in preparations)) for label, picture in labelled
-    )
+    views = (View(label, tuple(prepare(picture, wanted) for wanted in preparations)) for label, picture in labelled)
+    return fingerprint, (*views, *_parts(upright, preparations))
+
+
+def _parts(picture: Image.Image, preparations: Sequence[Preprocessing]) -> Iterator[View]:
+    """Yields the parts of a picture that are views of their own for some of the models."""
+    asked = {wanted.views: panels.parts(picture, wanted.views) for wanted in preparations}
+    for box in dict.fromkeys(box for boxes in asked.values() for box in boxes):
+        left, top, right, bottom = (round(side * length) for side, length in zip(box, picture.size * 2, strict=True))
+        part = picture.crop((left, top, max(left + 1, right), max(top + 1, bottom)))
+        prepared = (prepare(part, wanted) if box in asked[wanted.views] else NOTHING for wanted in preparations)
+        yield View(label_of(box), tuple(prepared))
 
 
 def _bounded(width: int, height: int, limits: Limits, frames: int = 1) -> None:

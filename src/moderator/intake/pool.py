@@ -21,6 +21,7 @@ from moderator.contracts import Fingerprint, Found
 from moderator.errors import EnvironmentFault, UnreadableImage
 from moderator.intake import channel
 from moderator.intake.decode import Decoded, View
+from moderator.intake.panels import MOST, QUARTERS
 from moderator.intake.worker import BYTES_FIELDS, READY
 from moderator.machine import cores
 from moderator.models import Preprocessing
@@ -53,7 +54,8 @@ class DecoderPool:
     def __init__(self, limits: Limits, preparations: Sequence[Preprocessing], workers: int | None = None) -> None:
         self._limits = limits
         self._setup = {"limits": limits.model_dump(), "preparations": [asdict(wanted) for wanted in preparations]}
-        self._largest = 3 * limits.frames * GROUNDS * sum(wanted.width * wanted.height for wanted in preparations)
+        views = limits.frames * GROUNDS + MOST + len(QUARTERS)
+        self._largest = 3 * views * sum(wanted.width * wanted.height for wanted in preparations)
         self._size = workers or cores()
         self._idle: list[_Worker] = []
         self._busy: dict[socket.socket, _Task] = {}

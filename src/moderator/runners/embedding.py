@@ -21,7 +21,7 @@ def embed_wanted(embedders: Sequence[Embedder], decoded: Sequence[Decoded], want
     refused: dict[bytes, VectorError] = {}
     for position, (embedder, digests) in enumerate(zip(embedders, wanted, strict=True)):
         pictures = {
-            digest: [(view.label, view.prepared[position]) for view in views[digest]]
+            digest: [(view.label, pixels) for view in views[digest] if (pixels := view.prepared[position]).size]
             for digest in views
             if digest in digests
         }

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from moderator.contracts import VectorBlock
 from moderator.errors import ModelMismatch
+from moderator.parts import are_parts
 from moderator.vectors import Ids, Matrix
 
 QUERIES = 2048
@@ -38,22 +39,25 @@ def above(
     corpus: Callable[[], Iterable[VectorBlock]],
     threshold: float,
     cap: int,
+    *,
+    parts: bool = True,
 ) -> Iterator[Hits]:
     """Yields every pair (query content, corpus content) whose cosine is at or above `threshold`, each once.
 
-    A content with several views counts with its closest one. The corpus is streamed anew for each block of
-    queries, so memory holds one block of each and the hits.
+    A content with several views counts with its closest one; `moderator.parts` says which are compared. The corpus is
+    streamed anew for each block of queries, so memory holds one block of each and the hits.
 
     Args:
         cap: at most this many of the closest for each query content; a caller that sees a content with exactly
             `cap` hits knows there may be more.
+        parts: whether parts of pictures are compared, with whole ones.
 
     Raises:
         ModelMismatch: the two sides have different dimensions.
     """
-    for ids, rows in _split(queries):
-        products = np.empty((len(ids), ROWS), dtype=np.float32)
-        compare = partial(_block, ids, rows, threshold=threshold, products=products)
+    for asked in _split(queries):
+        products = np.empty((len(asked.contents), ROWS), dtype=np.float32)
+        compare = partial(_block, asked, threshold=threshold, products=products, parts=parts)
         found: list[Hits] = []
         held = 0
         for hits in _beside(compare, corpus()):
@@ -89,7 +93,7 @@ def _together(blocks: list[VectorBlock]) -> VectorBlock:
     )
 
 
-def _split(blocks: Iterable[VectorBlock]) -> Iterator[tuple[Ids, Matrix]]:
+def _split(blocks: Iterable[VectorBlock]) -> Iterator[VectorBlock]:
     """Cuts blocks into about `QUERIES` rows, never between two views of one content."""
     for block in grouped(blocks, QUERIES):
         start = 0
@@ -97,7 +101,7 @@ def _split(blocks: Iterable[VectorBlock]) -> Iterator[tuple[Ids, Matrix]]:
             end = min(start + QUERIES, len(block.contents))
             while end < len(block.contents) and block.contents[end] == block.contents[end - 1]:
                 end += 1
-            yield block.contents[start:end], block.matrix[start:end]
+            yield VectorBlock(block.contents[start:end], block.views[start:end], block.matrix[start:end])
             start = end
 
 
@@ -113,8 +117,12 @@ def _beside(compare: Callable[[VectorBlock], Iterator[Hits]], blocks: Iterable[V
             yield from one.result()
 
 
-def _block(ids: Ids, rows: Matrix, block: VectorBlock, threshold: float, products: Matrix) -> Iterator[Hits]:
+def _block(
+    asked: VectorBlock, block: VectorBlock, threshold: float, products: Matrix, parts: bool
+) -> Iterator[Hits]:
     """Yields the hits of some queries in a block; `products` is room for their products with `ROWS` stored rows."""
+    ids, rows = asked.contents, asked.matrix
+    ours, theirs = are_parts(asked.views), are_parts(block.views)
     if rows.shape[1] != block.matrix.shape[1]:
         raise ModelMismatch(
             f"vectors of {rows.shape[1]} and {block.matrix.shape[1]} dimensions cannot be compared: "
@@ -130,6 +138,9 @@ def _block(ids: Ids, rows: Matrix, block: VectorBlock, threshold: float, product
         places = np.flatnonzero(room.reshape(-1) >= least)
         if len(places):
             at, to = np.divmod(places, len(stored))
+            first, second = ours[at], theirs[start + to]
+            compared = ~(first & second if parts else first | second)
+            at, to = at[compared], to[compared]
             yield Hits(ids[at], block.contents[start + to], room[at, to].clip(-1.0, 1.0))
 
 

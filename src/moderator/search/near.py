@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -43,10 +44,14 @@ Narrow = Callable[[VectorBlock], Ids | None]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which contents are searched: those of a scope, or `among` them those that it returns of some (of all: None)."""
+    """Which contents are searched: those of a scope, or `among` them those that it returns of some (of all: None).
+
+    `parts` are compared too, with whole pictures.
+    """
 
     scope: Scope
     among: Callable[[Sequence[int] | None], Sequence[int]] | None = None
+    parts: bool = True
 
 
 def check(store: Store, spec: SearchSpec) -> None:
@@ -127,13 +132,14 @@ class Near:
         if asked.among is not None and (only is None or only):
             only = asked.among(only)
         if only is None or len(only):
-            yield from exact.above([block], lambda: self._store.vectors(model, asked.scope, only), threshold, cap)
+            stored = partial(self._store.vectors, model, asked.scope, only)
+            yield from exact.above([block], stored, threshold, cap, parts=asked.parts)
 
     def _narrowing(self, model: ModelId, subjects: Sequence[int], asked: Asked, threshold: float) -> Narrow | None:
         known = self._known(model)
         if known is None:
             return None
-        if asked == Asked("images") and len(subjects) > HALF * len(np.unique(known.contents)):
+        if asked.scope == "images" and asked.among is None and len(subjects) > HALF * len(np.unique(known.contents)):
             partners = self._partners(known, threshold)
             if partners is not None:
                 return lambda block: partners.of(np.unique(block.contents))

@@ -28,7 +28,7 @@ def described(
     if not prompts or not embedder.reads_text:
         return
     texts = embedder.embed_text([prompt.label for prompt in prompts])
-    block = VectorBlock(np.arange(len(prompts), dtype=np.int64), (), texts)
+    block = VectorBlock(np.arange(len(prompts), dtype=np.int64), ("text",) * len(prompts), texts)
     for hits in exact.above(pictures, lambda: [block], threshold, len(prompts)):
         for content, place, score in zip(hits.contents, hits.others, hits.scores, strict=True):
             yield int(content), prompts[place], max(float(score), threshold)

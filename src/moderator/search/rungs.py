@@ -6,12 +6,15 @@ identical bytes → identical pixels → same picture (PDQ, eight orientations) 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from moderator.contracts import Fingerprint
+from moderator import parts
+from moderator.contracts import Fingerprint, Vectors
 from moderator.models import Evidence, Kind
+from moderator.search import exact
 from moderator.vectors import Matrix
 
 PDQ_BITS = 256
@@ -23,6 +26,8 @@ PDQ_THRESHOLD = 1.0 - 2.0 * PDQ_DISTANCE / PDQ_BITS
 """The same as a cosine of two hashes read as ±1: .7578."""
 ORIENTATIONS = ("", ", turned 90°", ", turned 180°", ", turned 270°", *[", flipped"] * 4)
 """Words for the eight orientations, in the order of the stored hashes."""
+PART = "a part of one"
+"""What a rung says of a pair whose closest views are a part of one and the whole of the other."""
 _INVERSE = [0, 3, 2, 1, 4, 5, 6, 7]
 """Which orientation undoes each: a quarter turn the other way, and a flip itself."""
 
@@ -61,6 +66,24 @@ def pdq_rung(a: Fingerprint, b: Fingerprint) -> Evidence:
     best = int(distances.argmin())
     note = f"{distances[best]} of {PDQ_BITS} bits differ{ORIENTATIONS[best]}"
     return Evidence("pdq", Kind.COPY, 1.0 - 2.0 * int(distances[best]) / PDQ_BITS, PDQ_THRESHOLD, note)
+
+
+def cosine_rung(asked: Evidence, ours: Vectors, theirs: Vectors) -> Evidence:
+    """Tries a model's rung on two contents: the cosine of their closest views, and the region where one is a part."""
+    score, views = closest_views(asked, ours, theirs)
+    if 0 < asked.threshold - score <= exact.ROUNDING:
+        score = asked.threshold
+    region = parts.region_of(views)
+    return replace(asked, score=score, region=region, note=PART if region else asked.note)
+
+
+def closest_views(asked: Evidence, ours: Vectors, theirs: Vectors) -> tuple[float, tuple[str, str]]:
+    """Returns the cosine of the closest two views of two contents, and which they are. Parts count where a copy is
+    asked for: a lookalike is one as a whole."""
+    whole = asked.kind is Kind.LOOKALIKE
+    products = parts.closeness(ours.matrix @ theirs.matrix.T, ours.views, theirs.views, whole=whole)
+    row, column = np.unravel_index(int(products.argmax()), products.shape)
+    return float(np.clip(products[row, column], -1.0, 1.0)), (ours.views[int(row)], theirs.views[int(column)])
 
 
 def pdq_rows(fingerprint: Fingerprint, orientations: int) -> Matrix:
