@@ -11,6 +11,7 @@ import numpy as np
 from moderator.contracts import Progress, Store
 from moderator.local import LocalFeatures, Views
 from moderator.models import VERIFIED, Evidence, Kind
+from moderator.parts import box_of
 from moderator.policy import Limits, Policy, Verify
 from moderator.search.verify import Verification, verify
 from moderator.search.verify.features import Features
@@ -75,6 +76,11 @@ class Verifier:
             told |= news
             done(len(some))
         return told
+
+
+def seen_in(view: str) -> str:
+    """Returns the view in which a content is verified: a part is looked for in the whole, whose features are there."""
+    return view if box_of(view) is None else "whole"
 
 
 def in_company(pairs: Sequence[Pair]) -> list[Pair]:

@@ -92,7 +92,8 @@ class Weighing:
         known = self._vectors.get(match.evidence[-1].signal, {})
         if match.content not in known or match.other not in known:
             return "whole", "whole"
-        return rungs.closest_views(match.evidence[-1], known[match.content], known[match.other])[1]
+        _, (ours, theirs) = rungs.closest_views(match.evidence[-1], known[match.content], known[match.other])
+        return verification.seen_in(ours), verification.seen_in(theirs)
 
     def _is_denied(self, first: int, second: int) -> bool:
         pair = frozenset(self._fingerprints[content].sha256.hex() for content in (first, second))
