@@ -38,7 +38,12 @@ MOST_INDEXED = 20_000
 """Rows up to which an engine's own index is filled in bearable time: MariaDB takes some 100 inserts a second."""
 SLOW_ROWS = 300
 """Rows that a stored function is timed on; a whole query is that times the rows."""
-ROOM = ("--innodb-buffer-pool-size=3G", "--innodb-redo-log-capacity=1G", "--max-allowed-packet=64M")
+ROOM = {
+    "mysql": ("--innodb-buffer-pool-size=3G", "--max-allowed-packet=64M", "--innodb-redo-log-capacity=1G"),
+    "mariadb": ("--innodb-buffer-pool-size=3G", "--max-allowed-packet=64M", "--innodb-log-file-size=1G"),
+    "oceanbase": (),
+}
+"""Memory and logs of a server that is not a test's."""
 MODEL = ModelId("synthetic", "1", "fp32", "none", DIMENSION)
 USUAL = """
 CREATE FUNCTION usual_{what}(a JSON, b JSON) RETURNS DOUBLE DETERMINISTIC NO SQL
@@ -238,8 +243,7 @@ def measure(rows: int, engines: Sequence[str]) -> Iterator[Measured]:
     for engine in (MYSQL, MARIADB, OCEANBASE):
         if engine.name not in engines:
             continue
-        options = ROOM if engine is not OCEANBASE else ()
-        with engine.private(*options) as server, server.database() as database:
+        with engine.private(*ROOM[engine.name]) as server, server.database() as database:
             with SqlStore.open(server.url(database)) as store:
                 plan = "bit planes, rescored" if engine is MYSQL else "native exact, rescored"
                 measured = list(of_store(engine.name, plan, store, stored, queries, right))
