@@ -6,17 +6,19 @@ What a group cannot say is said beside it: the smallest similarity inside, and e
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 from pydantic import field_validator
 
-from moderator import CatalogueOptions, Detector, Evidence, Finding, Group, Image, Kind, Match, Search
-from moderator_duplicates.keeper import Criterion, problem, rank, why
-
-SAME_BYTES = (Evidence("bytes", Kind.COPY, 1.0, 1.0, "identical bytes"),)
+from moderator import CatalogueOptions, Detector, Finding, Group, Image, Kind, Match, Search
+from moderator_duplicates.keeper import Criterion, problem, why
+from moderator_duplicates.pictures import Pictures, Ranked
 
 Links = Mapping[int, Mapping[int, Match]]
+"""The matches of a node, by the other one."""
+Ranks = Mapping[int, Ranked]
 
 
 class DuplicatesOptions(CatalogueOptions):
@@ -49,10 +51,13 @@ class Duplicates(Detector):
     options_model = DuplicatesOptions
 
     def detect(self, search: Search) -> Iterable[Finding]:
-        links: dict[int, dict[int, Match]] = {content: {} for content in search.subjects}
+        pictures = Pictures(search, self.options.keep)
+        links: dict[int, dict[int, Match]] = {content: {} for content in pictures.nodes}
         variants = 0
         for match in search.copies(self.embedder, self.rule.threshold):
-            pairs = list(product(search.images(match.content), search.images(match.other)))
+            if pictures.joins(match):
+                continue
+            pairs = list(product(pictures.kinds(match.content), pictures.kinds(match.other)))
             if match.strongest.signal not in ("bytes", "pixels") and all(self.options.variant(*pair) for pair in pairs):
                 variants += 1
             elif any(self._is_asked(*pair) for pair in pairs):
@@ -60,20 +65,13 @@ class Duplicates(Detector):
                 links.setdefault(match.other, {})[match.content] = match
         if variants:
             search.note(f"{variants:,} pair(s) that {self.rule.id} leaves to `lookalike`: by the metadata, variants")
-        alike = {content: set(matches) for content, matches in links.items()}
-        self._join_stored(search, alike)
-        stars = _stars(alike, {content: self._rank(self._kept(search, content)) for content in links})
+        ranks = {content: pictures.rank(pictures.of(content)[0]) for content in links}
+        self._join_stored(search, links, ranks)
+        stars = _stars(links, ranks)
         for keeper, members in stars.items():
-            yield from self._group(search, keeper, members, links)
+            yield from self._group(search, pictures, [keeper, *members], links)
         keepers = {one: keeper for keeper, members in stars.items() for one in (keeper, *members)}
-        yield from self._across(search, links, keepers)
-
-    def _rank(self, image: Image) -> tuple[object, ...]:
-        return rank(image, self.options.keep)
-
-    def _kept(self, search: Search, content: int) -> Image:
-        """The image that stands for a content."""
-        return min(search.images(content), key=self._rank)
+        yield from self._across(pictures, links, keepers)
 
     def _is_asked(self, image: Image, other: Image) -> bool:
         across, within = self.options.across, self.options.within
@@ -87,51 +85,66 @@ class Duplicates(Detector):
         ours, theirs = image.metadata.get(column), other.metadata.get(column)
         return f"taken: {column} {ours} here, {theirs} there; " if ours and theirs and ours != theirs else ""
 
-    def _join_stored(self, search: Search, alike: dict[int, set[int]]) -> None:
-        """Links stored copies of one scanned picture to each other, which `copies` does not: they are one group."""
+    def _join_stored(self, search: Search, links: dict[int, dict[int, Match]], ranks: Ranks) -> None:
+        """Links stored copies of one scanned picture to the best of them, which `copies` does not, as far as they are
+        copies of it: so they are one group. What is no copy of the best is asked about the best of the rest."""
         subjects = set(search.subjects)
-        seen: set[tuple[int, ...]] = set()
-        for content in search.subjects:
-            stored = tuple(sorted(alike[content] - subjects))
-            if len(stored) > 1 and stored not in seen:
-                seen.add(stored)
-                close = search.similarity(self.embedder, stored) >= self.rule.threshold
-                for row, first in enumerate(stored):
-                    alike[first].update(second for column, second in enumerate(stored) if close[row, column])
-                    alike[first].discard(first)
+        seen: set[frozenset[int]] = set()
+        for content in list(links):
+            stored = frozenset(links[content].keys() - subjects)
+            if content not in subjects or stored in seen:
+                continue
+            seen.add(stored)
+            rest = sorted(stored, key=lambda one: ranks[one])
+            while len(rest) > 1:
+                best, *others = rest
+                pairs = [(best, other) for other in others if other not in links[best]]
+                for match in search.weighed(self.embedder, self.rule.threshold, pairs):
+                    links[best][match.other] = links[match.other][best] = match
+                rest = [other for other in others if other not in links[best]]
 
-    def _group(self, search: Search, keeper: int, members: list[int], links: Links) -> Iterator[Finding]:
-        contents = [keeper, *members]
-        pictures = [(content, image) for content in contents for image in search.images(content)]
-        if len(pictures) < 2:
+    def _group(self, search: Search, pictures: Pictures, nodes: Sequence[int], links: Links) -> Iterator[Finding]:
+        shown = [(node, image) for node in nodes for image in pictures.of(node)]
+        if len(shown) < 2:
             return
-        best = self._kept(search, keeper)
-        smallest = float(search.similarity(self.embedder, contents).min())
-        group = Group(hashlib.sha256(best.sha256.encode()).hexdigest()[:12], len(pictures), smallest, best)
-        pictures.sort(key=lambda pair: pair[1] != best)
+        best = shown[0][1]
+        smallest = float(search.similarity(self.embedder, nodes).min())
+        group = Group(hashlib.sha256(best.sha256.encode()).hexdigest()[:12], len(shown), smallest, best)
+        offered = self._offered(shown)
         told: set[frozenset[str]] = set()
-        for content, image in pictures[1:]:
-            linked = [(at, one) for at, one in pictures if at == content or at in links.get(content, {})]
+        for node, image in shown[1:]:
+            linked = ((at, one) for at, one in offered if at == node or at in links.get(node, {}))
             asked = ((at, one) for at, one in linked if one != image and self._is_asked(image, one))
             at, other = next(asked, (0, image))
             pair = (image, other) if image.scanned else (other, image)
             names = frozenset((image.path, other.path))
             if (image.scanned or (other == best and best.scanned)) and other != image and names not in told:
                 told.add(names)
-                match = Match(content, content, SAME_BYTES) if at == content else links[content][at]
+                match = pictures.same(node, image, other) if at == node else links[node][at]
                 yield self.finding(*pair, match.evidence, self._reason(match, pair, group), group)
 
-    def _across(self, search: Search, links: Links, keepers: Mapping[int, int]) -> Iterator[Finding]:
+    def _offered(self, shown: Sequence[tuple[int, Image]]) -> Sequence[tuple[int, Image]]:
+        """Returns the pictures of a group that others are told against: the best two of a node that are asked alike."""
+        columns = [column for column in (self.options.across, self.options.within) if column]
+        offered: list[tuple[int, Image]] = []
+        met: Counter[tuple[int, tuple[str | None, ...]]] = Counter()
+        for node, image in shown:
+            alike = node, tuple(image.metadata.get(column) for column in columns)
+            met[alike] += 1
+            if met[alike] <= 2:
+                offered.append((node, image))
+        return offered
+
+    def _across(self, pictures: Pictures, links: Links, keepers: Mapping[int, int]) -> Iterator[Finding]:
         """Yields the matches between pictures of different groups, so that no link is lost in the grouping."""
-        subjects = set(search.subjects)
+        subjects = set(pictures.nodes)
         for first, matches in links.items():
             for second, match in matches.items():
                 told = second in subjects and second < first  # this pair comes from its other side
                 if first not in subjects or told or keepers[first] == keepers[second]:
                     continue
-                ours = [image for image in search.images(first) if image.scanned]
-                theirs = sorted(search.images(second), key=self._rank)
-                pair = next(pair for pair in product(ours, theirs) if self._is_asked(*pair))
+                ours = (image for image in pictures.of(first) if image.scanned)
+                pair = next(pair for pair in product(ours, pictures.of(second)) if self._is_asked(*pair))
                 yield self.finding(
                     *pair, match.evidence, f"{self._reason(match, pair)}; the two stand in different groups"
                 )
@@ -153,13 +166,13 @@ class Duplicates(Detector):
         return words
 
 
-def _stars(alike: Mapping[int, set[int]], ranks: Mapping[int, tuple[object, ...]]) -> dict[int, list[int]]:
+def _stars(links: Links, ranks: Ranks) -> dict[int, list[int]]:
     """Returns members by keeper: the best content not yet taken keeps, and takes what matches it."""
     taken: set[int] = set()
     stars: dict[int, list[int]] = {}
-    for content in sorted(alike, key=lambda one: ranks[one]):
+    for content in sorted(links, key=lambda one: ranks[one]):
         if content not in taken:
-            members = [other for other in alike[content] if other not in taken]
+            members = [other for other in links[content] if other not in taken]
             taken.update([content, *members])
             stars[content] = sorted(members, key=lambda one: ranks[one])
     return stars

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from functools import cached_property, partial
+
+import numpy as np
 
 from moderator.contracts import Embedder, Scope
 from moderator.search import exact
@@ -13,17 +16,24 @@ from moderator.search.near import Asked, Near
 CAP = 1000
 """Most matches kept for one picture and rule; a report says when it was reached."""
 
+CROWD = 50
+"""Most contents with the same pixels among which the closest others are still looked for."""
+
 Pair = tuple[int, int]
 
 
 class Candidates:
     """Finds pairs (content of this scan, other content) in a store.
 
+    Of contents of this scan with the same pixels, the first stands for the others: each of them makes a pair with it,
+    and it alone makes pairs with the rest of the pictures. So their number does not matter to that of the pairs.
+
     Args:
         hashed: searches by hash, for the same subjects.
         subjects: the contents of this scan.
         near: searches by embedding.
         note: told when there were more pairs than are kept.
+        apart: contents for which no other one stands.
     """
 
     def __init__(
@@ -33,12 +43,14 @@ class Candidates:
         subjects: Sequence[int],
         near: Near,
         note: Callable[[str], None],
+        apart: Set[int] = frozenset(),
     ) -> None:
         self._hashes = hashed
         self._embedders = embedders
         self._subjects = subjects
         self._near = near
         self._note = note
+        self._apart = apart
         self._hashed: dict[Scope, set[Pair]] = {}
 
     def above(self, embedder: str, threshold: float, among: Asked) -> Iterator[tuple[Pair, float]]:
@@ -55,9 +67,38 @@ class Candidates:
                     met[first] += 1
                     yield first, second
 
+    @cached_property
+    def twins(self) -> Mapping[int, int]:
+        """The contents that another one stands for, and that one."""
+        twins = self._hashes.twins().items()
+        return {content: first for content, first in twins if not {content, first} & self._apart}
+
+    @cached_property
+    def _crowded(self) -> int:
+        """How many contents the largest group of twins has, less the one that stands for it."""
+        return max(Counter(self.twins.values()).values(), default=0)
+
     def _hits(self, embedder: str, threshold: float, among: Asked, cap: int) -> Iterator[exact.Hits]:
+        twins = self.twins if among.scope == "images" else {}
+        subjects = [content for content in self._subjects if content not in twins]
         # Two more than the cap: a picture's closest match may be itself, and one beyond tells that there are more.
-        return self._near.above(self._embedders[embedder].model, self._subjects, among, threshold, cap + 2)
+        cap += 2
+        if twins and self._crowded <= CROWD:
+            cap += self._crowded
+        elif twins:
+            among = Asked(among.scope, partial(self._without, twins, among))
+        apart = np.fromiter(twins, np.int64, len(twins))
+        for hits in self._near.above(self._embedders[embedder].model, subjects, among, threshold, cap):
+            kept = ~np.isin(hits.others, apart)
+            yield exact.Hits(hits.contents[kept], hits.others[kept], hits.scores[kept])
+
+    def _without(self, twins: Mapping[int, int], among: Asked, near: Sequence[int] | None) -> Sequence[int]:
+        """What is asked of some contents, without those that another one stands for."""
+        if among.among is not None:
+            near = among.among(near)
+        elif near is None:
+            near = self._hashes.members(among.scope)
+        return [content for content in near if content not in twins]
 
     def _capped(self, hits: exact.Hits, asked: str, advice: str = "") -> Iterator[tuple[Pair, float]]:
         """Keeps pairs of two contents, the closest `CAP` of each, and notes where there are more."""
@@ -77,7 +118,8 @@ class Candidates:
     def hashed(self, scope: Scope, only: Sequence[int] | None = None) -> set[Pair]:
         """Returns pairs with identical pixels or a matching PDQ hash in any orientation."""
         if scope not in self._hashed:
-            found = self._hashes.near(scope, only, CAP + 2)
+            twins = self.twins if scope == "images" else {}
+            found = self._hashes.near(scope, only, CAP + 2, twins)
             near = {pair for pair, _ in self._capped(found, "by perceptual hash")}
-            self._hashed[scope] = near.union(self._hashes.same_pixels(scope, only))
+            self._hashed[scope] = near.union(self._hashes.same_pixels(scope, only, twins))
         return self._hashed[scope]

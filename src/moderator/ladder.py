@@ -61,8 +61,8 @@ class StoredSearch(Search):
         self._subject_set = frozenset(self._subjects)
         hashed = Hashed(store, self._subjects, policy.search, self.note)
         near = Near(store, policy.search, self.note)
-        self._candidates = Candidates(hashed, embedders, self._subjects, near, self.note)
         self._weighing = Weighing(store, embedders, verifier)
+        self._candidates = Candidates(hashed, embedders, self._subjects, near, self.note, self._apart)
         self._verifier = verifier
         self._verify = None if verifier is None else verifier.chosen
         self.notes: list[str] = []
@@ -87,15 +87,27 @@ class StoredSearch(Search):
         """Pairs of contents that matched and were left out, because a reviewer has called them no match."""
         return self._weighing.denied
 
+    @property
+    def _apart(self) -> Set[int]:
+        """The contents for which no other one may stand: a reviewer has said something of them, or pictures are
+        compared with them and not with that one."""
+        return self._weighing.judged(self._subjects).union(self._against or ())
+
     # The three questions
 
     def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
         pairs = self._near(embedder, threshold, self._pictures)
         pairs |= self._candidates.hashed("images", self._against)
+        return self.weighed(embedder, threshold, list(_unordered(sorted(pairs))))
+
+    @property
+    def twins(self) -> Mapping[int, int]:
+        return self._candidates.twins
+
+    def weighed(self, embedder: str, threshold: float, pairs: Sequence[Pair]) -> Iterator[Match]:
         asked = Evidence(embedder, self._kind(embedder), None, threshold)
-        weighed = list(_unordered(sorted(pairs)))
-        with self._verifying(len(weighed)) as done:
-            for match in self._weighing.matches(weighed, (*self._other_rungs(embedder), asked), done):
+        with self._verifying(len(pairs)) as done:
+            for match in self._weighing.matches(pairs, (*self._other_rungs(embedder), asked), done):
                 if not match.refuted:
                     yield match
 
@@ -125,12 +137,33 @@ class StoredSearch(Search):
         near = sorted(self._candidates.above(embedder, threshold, asked_of), key=lambda hit: (-hit[1], hit[0]))
         pairs = _unordered(pair for pair, _ in near)
         matches = self._weighing.matches(pairs, (*self._copy_rungs, rung), None)
-        for match in self._no_copies(matches, asked, lambda sides: any(kept[one] < top for one in sides)):
+
+        def least(first: int, second: int) -> float | None:
+            thresholds = (asked(*pair) for pair in self._stood_for(first, second))
+            return next((one for one in thresholds if one is not None), None)
+
+        for match in self._no_copies(matches, least, lambda sides: any(kept[one] < top for one in sides)):
             # A pair is told if it is among the closest of either side that is of this scan: a favourite hides nothing.
             sides = self._sides(match)
             if any(kept[one] < top for one in sides):
                 kept.update(sides)
-                yield match
+                for first, second in self._stood_for(match.content, match.other):
+                    if (one := _at_least(replace(match, content=first, other=second), asked)) is not None:
+                        yield one
+
+    def _stood_for(self, first: int, second: int) -> Iterator[Pair]:
+        """Yields a pair, and those of the contents with the same pixels that each of it stands for."""
+        yield first, second
+        yield from ((twin, second) for twin in self._twins_of.get(first, ()))
+        yield from ((first, twin) for twin in self._twins_of.get(second, ()))
+
+    @cached_property
+    def _twins_of(self) -> Mapping[int, Sequence[int]]:
+        """The contents with the same pixels that one stands for."""
+        stood_for: dict[int, list[int]] = {}
+        for content, first in self._candidates.twins.items():
+            stood_for.setdefault(first, []).append(content)
+        return stood_for
 
     def _no_copies(
         self,

@@ -139,6 +139,12 @@ class FakeSearch(Search):
                     if match is not None:
                         yield match
 
+    def weighed(self, embedder: str, threshold: float, pairs: Sequence[tuple[int, int]]) -> Iterable[Match]:
+        for first, second in pairs:
+            match = self._match(first, second, embedder, threshold, Kind.EDITED_COPY)
+            if match is not None:
+                yield match
+
     def alike(
         self, embedder: str, threshold: float, top: int, asked: Callable[[int, int], float | None]
     ) -> Iterable[Match]:

@@ -95,6 +95,14 @@ class Weighing:
         _, (ours, theirs) = rungs.closest_views(match.evidence[-1], known[match.content], known[match.other])
         return verification.seen_in(ours), verification.seen_in(theirs)
 
+    def judged(self, contents: Sequence[int]) -> set[int]:
+        """Returns those of some contents that a reviewer has called no match of something."""
+        digests = frozenset().union(*self._no_matches)
+        if not digests:
+            return set()
+        self._load_fingerprints(contents)
+        return {content for content in contents if self._fingerprints[content].sha256.hex() in digests}
+
     def _is_denied(self, first: int, second: int) -> bool:
         pair = frozenset(self._fingerprints[content].sha256.hex() for content in (first, second))
         if pair not in self._no_matches:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderator import Finding, Image, Kind, Rule
+from moderator import Finding, Image, Kind, Match, Rule
 from moderator.testing import DetectorContract, FakeSearch, image
 from moderator_duplicates.detector import Duplicates
 from moderator_duplicates.keeper import Criterion
@@ -58,6 +58,21 @@ def test_stored_copies_of_one_picture_are_one_group_and_one_finding() -> None:
     scores = {(1, 2): 0.9, (1, 3): 0.9, (1, 4): 0.9, (2, 3): 0.8, (2, 4): 0.8, (3, 4): 0.8}
     (finding,) = found([image(1), *stored], scores)
     assert (str(finding.match), finding.group and finding.group.size) == ("archive/2.jpg", 4)
+
+
+class Verified(FakeSearch):
+    """Finds no two stored pictures to be copies, however alike they are."""
+
+    def weighed(self, embedder: str, threshold: float, pairs: Sequence[tuple[int, int]]) -> Iterable[Match]:
+        return ()
+
+
+def test_stored_pictures_that_are_no_copies_of_one_another_are_in_no_group_however_alike() -> None:
+    stored = [replace(image(number, f"archive/{number}.jpg"), scanned=False) for number in (2, 3)]
+    search = Verified([image(1), *stored], {(1, 2): 0.9, (1, 3): 0.9, (2, 3): 0.8})
+    findings = list(TestDuplicates().make().detect(search))
+    assert [one.group.size for one in findings if one.group] == [2]
+    assert pairs(findings) == {("1.jpg", "archive/2.jpg"), ("1.jpg", "archive/3.jpg")}
 
 
 def test_of_two_scanned_pictures_the_larger_is_kept_then_the_heavier_then_the_first_by_path() -> None:
@@ -217,6 +232,7 @@ def test_the_package_is_a_plugin_without_privilege() -> None:
 
     source = Path(str(moderator_duplicates.__file__)).with_name("detector.py").read_text()
     assert {line for line in source.splitlines() if "moderator" in line and "import" in line} == {
-        "from moderator import CatalogueOptions, Detector, Evidence, Finding, Group, Image, Kind, Match, Search",
-        "from moderator_duplicates.keeper import Criterion, problem, rank, why",
+        "from moderator import CatalogueOptions, Detector, Finding, Group, Image, Kind, Match, Search",
+        "from moderator_duplicates.keeper import Criterion, problem, why",
+        "from moderator_duplicates.pictures import Pictures, Ranked",
     }

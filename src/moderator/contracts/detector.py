@@ -40,7 +40,18 @@ class Search(ABC):
     def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
         """Pairs of distinct contents, one of this scan at least, that agree by a hash or whose cosine
         similarity is at or above `threshold`, or that are verified copies, where the policy has candidates verified;
-        what was verified to be no copy is left out. `content` is always of this scan."""
+        what was verified to be no copy is left out. `content` is always of this scan. Those that another content of
+        this scan stands for (`twins`) are matched with that one alone."""
+
+    @property
+    def twins(self) -> Mapping[int, int]:
+        """The contents of this scan with the pixels of another one, which stands for them in `copies`, by that one; so
+        a picture that is there 100,000 times makes no more matches than it has copies."""
+        return {}
+
+    @abstractmethod
+    def weighed(self, embedder: str, threshold: float, pairs: Sequence[tuple[int, int]]) -> Iterable[Match]:
+        """Those of the pairs of stored contents that are copies, by what `copies` goes by."""
 
     @abstractmethod
     def alike(

@@ -6,7 +6,7 @@ contents, whatever their scope, and the store tells which of those that are near
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -36,21 +36,38 @@ class Hashed:
         self._spec = spec
         self._note = note
 
-    def same_pixels(self, scope: Scope, among: Sequence[int] | None = None) -> Iterator[tuple[int, int]]:
-        """Yields the pairs (subject, content of `scope`, one of `among`) with identical pixels."""
+    def twins(self) -> Mapping[int, int]:
+        """Returns the subjects that have the pixels of an earlier one, each with the first that has them."""
         _, holders = self._asked
+        return {content: same[0] for same in holders.values() for content in same[1:]}
+
+    def members(self, scope: Scope) -> list[int]:
+        """Returns the contents of a scope."""
+        members: list[int] = self._store.members(scope).tolist()
+        return members
+
+    def same_pixels(
+        self, scope: Scope, among: Sequence[int] | None = None, skipped: Collection[int] = ()
+    ) -> Iterator[tuple[int, int]]:
+        """Yields the pairs (subject that is not skipped, content of `scope`, one of `among`) with identical pixels."""
+        _, all_holders = self._asked
+        holders = {pixels: [one for one in same if one not in skipped] for pixels, same in all_holders.items()}
         wanted = None if among is None else frozenset(among)
         for other, pixels in self._store.with_pixels(list(holders), scope).items():
             if wanted is None or other in wanted:
                 yield from ((content, other) for content in holders[pixels] if content != other)
 
-    def near(self, scope: Scope, among: Sequence[int] | None, cap: int) -> Hits:
-        """Returns the pairs (subject, content of `scope`, one of `among`) with a matching hash, as `hashes.near`."""
+    def near(self, scope: Scope, among: Sequence[int] | None, cap: int, skipped: Collection[int] = ()) -> Hits:
+        """Returns the pairs (subject, content of `scope`, one of `among`) with a matching hash, as `hashes.near`, of
+        those that are not skipped."""
         asked, _ = self._asked
         if self._known is None:
             stored = hashes.table(self._store.hashes(scope, among), 1)
         else:
             stored = self._known[self._members(asked, self._known, scope, among)]
+        if skipped:
+            apart = np.fromiter(skipped, np.int64, len(skipped))
+            asked, stored = (one[~np.isin(one.contents, apart)] for one in (asked, stored))
         return hashes.near(asked, stored, cap)
 
     def _members(self, asked: HashTable, known: HashTable, scope: Scope, among: Sequence[int] | None) -> hashes.Mask:

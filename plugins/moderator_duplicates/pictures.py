@@ -1,0 +1,64 @@
+"""The pictures that are grouped: contents with the same pixels are one node, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from moderator import Evidence, Image, Kind, Match, Search
+from moderator_duplicates.keeper import Criterion, rank
+
+SAME_BYTES = (Evidence("bytes", Kind.COPY, 1.0, 1.0, "identical bytes"),)
+
+Ranked = tuple[object, ...]
+
+
+class Pictures:
+    """Pictures by node. A node is named by the content that stands for those with its pixels (`Search.twins`).
+
+    Args:
+        keep: the criteria by which one picture is better than another.
+    """
+
+    def __init__(self, search: Search, keep: Sequence[Criterion]) -> None:
+        self._search = search
+        self._keep = keep
+        self._twins = search.twins
+        self._contents: dict[int, list[int]] = {}
+        for content, first in self._twins.items():
+            self._contents.setdefault(first, [first]).append(content)
+        self._same: dict[int, Match] = {}
+        self._known: dict[int, list[Image]] = {}
+        self._kinds: dict[int, list[Image]] = {}
+
+    @property
+    def nodes(self) -> Sequence[int]:
+        """The nodes of this scan."""
+        return [content for content in self._search.subjects if content not in self._twins]
+
+    def joins(self, match: Match) -> bool:
+        """Whether a match is of two contents of one node; what it says is then kept for all of that node."""
+        if self._twins.get(match.other) != match.content:
+            return False
+        self._same.setdefault(match.content, match)
+        return True
+
+    def of(self, node: int) -> Sequence[Image]:
+        """The pictures of a node, the best first."""
+        if node not in self._known:
+            images = [image for content in self._contents.get(node, (node,)) for image in self._search.images(content)]
+            self._known[node] = sorted(images, key=self.rank)
+        return self._known[node]
+
+    def kinds(self, node: int) -> Sequence[Image]:
+        """One picture of a node for each metadata that they have."""
+        if node not in self._kinds:
+            self._kinds[node] = list({tuple(sorted(one.metadata.items())): one for one in self.of(node)}.values())
+        return self._kinds[node]
+
+    def rank(self, image: Image) -> Ranked:
+        """Sorts pictures, the best first."""
+        return rank(image, self._keep)
+
+    def same(self, node: int, image: Image, other: Image) -> Match:
+        """Returns how two pictures of one node match."""
+        return Match(node, node, SAME_BYTES) if image.content == other.content else self._same[node]

@@ -1,0 +1,78 @@
+"""Very many pictures of one content, or of the same pixels: what they take grows with their number, not its square."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from moderator.contracts import Entry, Store
+from moderator.ladder import StoredSearch
+from moderator.models import Finding
+from moderator.policy import Rule
+from moderator.stores.sql import SqlStore
+from moderator_duplicates.detector import Duplicates
+from tests.handmade import INTAKE, at, cosine_of, fingerprint, found, turned, vectors
+from tests.test_ladder import COPY_MODEL, FAR, HASH, ByHand, policy
+
+CROWD = 20_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with SqlStore.open(f"sqlite:///{tmp_path}/moderator.db") as opened:
+        yield opened
+
+
+def scanned(store: Store, entries: list[Entry]) -> StoredSearch:
+    contents = store.write(entries, INTAKE, "picture")
+    chosen = policy(Rule(id="copies", detector="duplicates", embedder="copies", threshold=cosine_of(10)))
+    embedders = {name: ByHand(spec) for name, spec in chosen.embedders.items()}
+    files = [one.found for one in entries]
+    return StoredSearch(store, chosen, embedders, list(zip(files, contents, strict=True)))
+
+
+def saved_anew(count: int, degrees: float = 0.0, name: str = "crowd", pdq: bytes = HASH) -> list[Entry]:
+    """Different bytes, the same pixels, hash and vector."""
+    pictures = (f"{name}-{number:05}.png" for number in range(count))
+    same, vector = turned(pdq), vectors(at(degrees), COPY_MODEL)
+    return [Entry(found(one), fingerprint(one, pixels=name, pdq=same), (vector,)) for one in pictures]
+
+
+def duplicates(search: StoredSearch) -> list[Finding]:
+    rule = Rule(id="copies", detector="duplicates", embedder="copies", threshold=cosine_of(10))
+    return list(Duplicates(rule, "copies").detect(search))
+
+
+def test_pictures_with_the_same_pixels_are_told_once_each(store: Store) -> None:
+    search = scanned(store, [*saved_anew(CROWD), *saved_anew(1, 5.0, "near")])
+    findings = duplicates(search)
+    assert len(findings) == CROWD
+    assert len({str(one.match) for one in findings}) == 1
+    assert {one.group.size for one in findings if one.group} == {CROWD + 1}
+
+
+def test_the_matches_of_pictures_with_the_same_pixels_grow_with_their_number(store: Store) -> None:
+    search = scanned(store, [*saved_anew(300), *saved_anew(300, 5.0, "near")])
+    assert len(list(search.copies("copies", cosine_of(10)))) == 299 + 299 + 1
+
+
+def test_files_with_the_same_bytes_are_told_once_each(store: Store) -> None:
+    entries = [replace(saved_anew(1)[0], found=found(f"{number:05}.png")) for number in range(CROWD)]
+    findings = duplicates(scanned(store, entries))
+    assert len({one.image.path for one in findings}) == CROWD - 1
+
+
+def test_what_resembles_a_crowd_is_told_for_all_of_it(store: Store) -> None:
+    search = scanned(store, [*saved_anew(60), *saved_anew(1, 40.0, "else", FAR)])
+    told = list(search.alike("copies", cosine_of(45), 3, lambda _first, _second: cosine_of(45)))
+    assert len({frozenset((one.content, one.other)) for one in told}) == 60
+
+
+def test_the_closest_of_another_picture_is_not_hidden_by_a_crowd(store: Store) -> None:
+    search = scanned(store, [*saved_anew(1500), *saved_anew(1, 3.0, "near"), *saved_anew(1, 9.0, "far")])
+    pairs = {(one.content, one.other) for one in search.copies("copies", cosine_of(10))}
+    leaders = [one for one in search.subjects if one not in search.twins]
+    assert {(a, b) for a in leaders for b in leaders if a < b} <= pairs
