@@ -38,6 +38,14 @@ def test_a_scan_by_the_ci_policy_never_imports_torch(tmp_path: Path, photographs
     assert [name for name in ("torch", "sentence_transformers", "transformers") if name in modules] == []
 
 
+def test_a_decoding_worker_imports_only_what_decodes() -> None:
+    program = "import sys, moderator.intake.worker; print(*{name.partition('.')[0] for name in sys.modules})"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    modules = ran.stdout.split()
+    assert {"numpy", "PIL"} <= set(modules)
+    assert [name for name in ("pydantic", "yaml", "typer", "onnxruntime", "cv2", "scipy") if name in modules] == []
+
+
 @pytest.mark.alone
 def test_help_takes_less_than_a_third_of_a_second() -> None:
     def seconds() -> float:
