@@ -71,6 +71,45 @@ def replaced(text: bytes, source: str, numbers: Mapping[Place, float]) -> bytes:
     return made
 
 
+def added(text: bytes, source: str, place: Place, number: float) -> bytes:
+    """Returns the document with a number put first into a section that lacks it, and every other byte as it was.
+
+    Raises:
+        PolicyError: the section is not there, or an anchor shares it with another place.
+    """
+    characters = text.decode("utf-8-sig")
+    mark = text[: len(text) - len(characters.encode())]
+    section = dict(_sections(yaml.compose(characters, Loader=yaml.SafeLoader), ())).get(place[:-1])
+    if section is None:
+        raise PolicyError(source, [Problem(dotted(place), "there is no section here to write into")])
+    line = f"{place[-1]}: {number:g}"
+    if section.flow_style:
+        at = section.start_mark.index + 1
+        line += ", " if section.value else ""
+    else:
+        first = section.value[0][0].start_mark
+        at = first.index
+        line += ("\r\n" if "\r\n" in characters else "\n") + " " * first.column
+    made = mark + (characters[:at] + line + characters[at:]).encode()
+    before, _ = read_document(text, source)
+    after, _ = read_document(made, source)
+    before, after = (json.loads(json.dumps(value, default=str)) for value in (before, after))
+    holder = before
+    for part in place[:-1]:
+        holder = holder[part]
+    if holder.setdefault(place[-1], number) != number or before != after:
+        raise PolicyError(source, [Problem(dotted(place), "an anchor shares this section: edit it by hand")])
+    return made
+
+
+def _sections(node: yaml.Node | None, place: Place) -> Iterator[tuple[Place, yaml.MappingNode]]:
+    """Yields every mapping below mappings, with its place."""
+    if isinstance(node, yaml.MappingNode):
+        yield place, node
+        for key, value in node.value:
+            yield from _sections(value, (*place, str(key.value)))
+
+
 def _scalars(node: yaml.Node | None, place: Place) -> Iterator[tuple[Place, yaml.ScalarNode]]:
     """Yields every plain or quoted value with its place."""
     if isinstance(node, yaml.MappingNode):

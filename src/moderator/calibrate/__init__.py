@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from moderator.calibrate.similarities import Genuine, Similarities
 from moderator.calibrate.tail import LEAST, MEASURED, REACH, Impostors, Tail, fit, interval
+from moderator.calibrate.verified import log_odds, probability
 from moderator.document import Place
 from moderator.errors import ArgumentError
+from moderator.models import VERIFIED
 from moderator.policy import Policy, Rule, did_you_mean
 
+EVEN = 0.5
+"""Verification is never asked for less: below, another picture is the likelier of two."""
+PARTS = (1_000, 10_000)
+"""To what part of 1 a threshold and a probability are rounded."""
 DETECTORS = ("duplicates", "prohibited")
 """Detectors whose thresholds tell copies from other pictures."""
 
@@ -29,14 +35,15 @@ class Wanted:
     Attributes:
         rate: false matches among comparisons of two different pictures.
         confidence: of the intervals.
-        cautious: take the upper end of the interval, at which the rate holds with that confidence.
+        cautious: take the upper end of the interval, at which the rate holds with that confidence; a tail that is
+            extrapolated comes out too low more often than too high. Else the estimate itself.
         rules: the rules to calibrate; none named: those of `DETECTORS` that are no band for review.
         seed: of the resampling.
     """
 
     rate: float = 1e-6
     confidence: float = 0.95
-    cautious: bool = False
+    cautious: bool = True
     rules: Sequence[str] = ()
     seed: int = 0
 
@@ -57,20 +64,26 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """One rule: its threshold before and after.
+    """One number of the policy, before and after: a rule's threshold, or the probability asked of verification.
 
     Attributes:
+        name: the rule's, or `verify`.
+        place: where it stands in the policy document.
+        signal: what it is asked of: an embedder, or `VERIFIED`.
         after: None where it was refused; `refused` says why.
+        point: the estimate, of which `after` may be the cautious end; NaN where it was refused.
         low: the lower end of the interval of the threshold that meets the rate.
         high: the upper end.
         false_before: the rate of false matches at the old threshold.
         false_after: at the new one, as estimated.
     """
 
-    rule: Rule
-    embedder: str
+    name: str
+    place: Place
+    signal: str
     before: float
     after: float | None
+    point: float
     low: float
     high: float
     false_before: float
@@ -80,7 +93,7 @@ class Calibrated:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The outcome of a calibration: rules, and by embedder what they stand on."""
+    """The outcome of a calibration: rules, and by embedder, or `VERIFIED`, what they stand on."""
 
     wanted: Wanted
     rules: Sequence[Calibrated]
@@ -103,31 +116,63 @@ def chosen_rules(policy: Policy, named: Sequence[str] = ()) -> list[Rule]:
 
 
 def calibrate(policy: Policy, measured: Mapping[str, Similarities], wanted: Wanted) -> Calibration:
-    """Finds the thresholds at which different pictures match at the wanted rate."""
+    """Finds the thresholds at which different pictures match at the wanted rate, and where the policy verifies, the
+    probability at which verification calls them copies at that rate."""
     tails = {name: fit(one.impostors.scores, one.impostors.pairs, wanted.seed) for name, one in measured.items()}
-    found = {name: _threshold(one.impostors, tails[name], wanted) for name, one in measured.items()}
-    rules = []
-    for rule in chosen_rules(policy, wanted.rules):
-        name = policy.embedder_of(rule)
-        after, (low, high), refused = found[name]
-        false_after = tails[name].rate(after) if after is not None else math.nan
-        false_before = tails[name].rate(rule.threshold)
-        rules.append(Calibrated(rule, name, rule.threshold, after, low, high, false_before, false_after, refused))
-    return Calibration(wanted, rules, measured, tails)
+    found = {name: _threshold(name, one.impostors, tails[name], wanted) for name, one in measured.items()}
+    index = {rule.id: place for place, rule in enumerate(policy.rules)}
+    asked: list[tuple[str, Place, str, float]] = []
+    if VERIFIED in measured and policy.verify is not None:
+        asked.append(("verify", ("verify", "probability"), VERIFIED, policy.verify.probability))
+    asked += [
+        (rule.id, ("rules", index[rule.id], "threshold"), policy.embedder_of(rule), rule.threshold)
+        for rule in chosen_rules(policy, wanted.rules)
+    ]
+    return Calibration(wanted, [_calibrated(*one, found[one[2]], tails[one[2]]) for one in asked], measured, tails)
 
 
-def _threshold(
-    impostors: Impostors, tail: Tail, wanted: Wanted
-) -> tuple[float | None, tuple[float, float], str]:
+def _calibrated(name: str, place: Place, signal: str, before: float, found: _Found, tail: Tail) -> Calibrated:
+    after = math.nan if found.after is None else tail.rate(scored(signal, found.after))
+    rates = tail.rate(scored(signal, before)), after
+    return Calibrated(name, place, signal, before, found.after, found.point, *found.ends, *rates, found.refused)
+
+
+def scored(signal: str, number: float) -> float:
+    """Returns a number of the policy as a score of its signal: verification's are log-odds."""
+    return log_odds(number) if signal == VERIFIED else number
+
+
+def _number(signal: str, score: float) -> float:
+    return probability(score) if signal == VERIFIED else score
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A number for the wanted rate, or why there is none."""
+
+    after: float | None
+    point: float = math.nan
+    ends: tuple[float, float] = (math.nan, math.nan)
+    refused: str = ""
+
+
+def _threshold(signal: str, impostors: Impostors, tail: Tail, wanted: Wanted) -> _Found:
     point = tail.threshold(wanted.rate)
     if point is None:
-        return None, (math.nan, math.nan), _refusal(impostors, tail)
-    ends = interval(impostors, tail, lambda one: one.threshold(wanted.rate), wanted.confidence, wanted.seed)
-    taken = max(point, ends[1]) if wanted.cautious else point
-    after = math.ceil(taken * 1000 - 1e-6) / 1000  # upwards: rounding must not exceed the rate
-    if after > 1:
-        return None, ends, "no similarity is high enough: different pictures come as close as copies"
-    return after, ends, ""
+        return _Found(None, refused=_refusal(impostors, tail))
+    low, high = interval(impostors, tail, lambda one: one.threshold(wanted.rate), wanted.confidence, wanted.seed)
+    estimate, *ends = (_number(signal, score) for score in (point, low, high))
+    taken = max(estimate, ends[1]) if wanted.cautious else estimate
+    if signal == VERIFIED:
+        taken = max(taken, EVEN)
+    fine = PARTS[signal == VERIFIED]
+    after = math.ceil(taken * fine - 1e-6) / fine  # upwards: rounding must not exceed the rate
+    told = _Found(after, estimate, (ends[0], ends[1]))
+    if after > 1 or (signal == VERIFIED and after == 1):
+        more = ", or take the estimate with --point" if wanted.cautious and estimate < 1 else ""
+        refused = f"no number is high enough: different pictures come as close as copies; ask a higher --rate{more}"
+        return replace(told, after=None, refused=refused)
+    return told
 
 
 def _refusal(impostors: Impostors, tail: Tail) -> str:
@@ -146,19 +191,19 @@ def changes(policy: Policy, calibration: Calibration) -> tuple[Mapping[Place, fl
 
     A band that ended (`below`) where a calibrated rule began goes on doing so.
     """
-    index = {rule.id: place for place, rule in enumerate(policy.rules)}
+    rules = {rule.id: rule for rule in policy.rules}
     changed: dict[Place, float] = {}
     notes: list[str] = []
     for one in calibration.rules:
         if one.after is None or one.after == one.before:
             continue
-        changed["rules", index[one.rule.id], "threshold"] = one.after
-        for band in policy.rules:
-            same = band.detector == one.rule.detector and policy.embedder_of(band) == one.embedder
-            if same and band.options.get("below") == one.before:
-                changed["rules", index[band.id], "options", "below"] = one.after
+        changed[one.place] = one.after
+        for index, band in enumerate(policy.rules):
+            same = one.name in rules and band.detector == rules[one.name].detector
+            if same and policy.embedder_of(band) == one.signal and band.options.get("below") == one.before:
+                changed["rules", index, "options", "below"] = one.after
                 if band.threshold >= one.after:
-                    notes.append(f"{band.id}, a band from {band.threshold:g}, is empty now: {one.rule.id} begins below")
+                    notes.append(f"{band.id}, a band from {band.threshold:g}, is empty now: {one.name} begins below")
     return changed, notes
 
 

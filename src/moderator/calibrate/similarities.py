@@ -1,8 +1,8 @@
 """What is calibrated on: similarities of pictures that are the same, and of pictures that are not.
 
 From pictures without labels: copies made of them by the edit battery are the same, each two pictures are not. Pairs
-that are copies already by a hash (identical bytes or pixels, PDQ), or that a reviewer has called a match, are no
-impostors.
+that are copies already by a hash (identical bytes or pixels, PDQ) or by verification, or that a reviewer has called a
+match, are no impostors.
 """
 
 from __future__ import annotations
@@ -25,6 +25,18 @@ SAMPLE = 1_000
 CHUNK = 1_000
 
 
+Pair = tuple[int, int]
+"""Two contents, the smaller id first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Pairs of SHA-256 that reviewers have called a match, or none; these outweigh what a hash or a model says."""
+
+    same: frozenset[frozenset[str]] = frozenset()
+    different: frozenset[frozenset[str]] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Genuine:
     """Similarities of pictures and their copies, all `[n]`.
@@ -45,23 +57,23 @@ class Similarities:
     """What one embedder says.
 
     Attributes:
-        twins: pairs left out of the impostors because they are copies, by content id.
+        twins: pairs left out of the impostors because they are copies, by content id, with what says so.
         contents: the content ids of the pictures by their numbers.
     """
 
     genuine: Genuine
     impostors: Impostors
-    twins: Sequence[tuple[int, int]]
+    twins: Mapping[Pair, str]
     contents: Ids
 
 
 def of_pictures(
-    store: Store, embedder: Embedder, contents: Sequence[int], matches: frozenset[frozenset[str]]
-) -> tuple[Impostors, list[tuple[int, int]]]:
+    store: Store, embedder: Embedder, contents: Sequence[int], decided: Decided, verified: Mapping[Pair, float]
+) -> tuple[Impostors, Mapping[Pair, str]]:
     """Returns the similarities of each two of `contents`, and the pairs left out because they are copies.
 
     Args:
-        matches: pairs of SHA-256 that a reviewer has called a match.
+        verified: pairs that verification calls copies, with the probability.
     """
     ids = np.array(sorted(contents), dtype=np.int64)
     model = embedder.model
@@ -69,21 +81,22 @@ def of_pictures(
     first: list[Ids] = [np.empty(0, np.int64)]
     second: list[Ids] = [np.empty(0, np.int64)]
     scores: list[Scores] = [np.empty(0)]
+    chosen = ids.tolist()
     for hits in exact.above(
-        store.vectors(model, "images", ids.tolist()), lambda: store.vectors(model, "images"), floor, len(ids)
+        store.vectors(model, "images", chosen), lambda: store.vectors(model, "images", chosen), floor, len(ids)
     ):
-        once = (hits.contents < hits.others) & np.isin(hits.others, ids)
+        once = hits.contents < hits.others
         first.append(hits.contents[once])
         second.append(hits.others[once])
         scores.append(hits.scores[once].astype(np.float64))
     one, other, score = np.concatenate(first), np.concatenate(second), np.concatenate(scores)
     order = np.argsort(-score, kind="stable")
     one, other, score = one[order], other[order], score[order]
-    twin = _twins(store, one, other, matches)
-    pairs = len(ids) * (len(ids) - 1) // 2 - int(twin.sum())
-    numbers = np.searchsorted(ids, one[~twin]), np.searchsorted(ids, other[~twin])
-    impostors = Impostors(*numbers, score[~twin], len(ids), pairs)
-    return impostors, list(zip(one[twin].tolist(), other[twin].tolist(), strict=True))
+    twins = twins_of(store, list(zip(one.tolist(), other.tolist(), strict=True)), decided, verified)
+    left = np.array([pair not in twins for pair in zip(one.tolist(), other.tolist(), strict=True)], dtype=np.bool_)
+    pairs = len(ids) * (len(ids) - 1) // 2 - len(twins)
+    numbers = np.searchsorted(ids, one[left]), np.searchsorted(ids, other[left])
+    return Impostors(*numbers, score[left], len(ids), pairs), twins
 
 
 def _floor(store: Store, embedder: Embedder, ids: Ids) -> float:
@@ -103,21 +116,34 @@ def _first_views(block: VectorBlock) -> Matrix:
     return block.matrix[np.unique(block.contents, return_index=True)[1]]
 
 
-def _twins(store: Store, first: Ids, second: Ids, matches: frozenset[frozenset[str]]) -> npt.NDArray[np.bool_]:
-    prints = fingerprints(store, np.unique(np.concatenate([first, second])).tolist())
-    pairs = ((prints[one], prints[other]) for one, other in zip(first.tolist(), second.tolist(), strict=True))
-    return np.array([_is_twin(*pair, matches) for pair in pairs], dtype=np.bool_)
+def twins_of(
+    store: Store, pairs: Sequence[Pair], decided: Decided, verified: Mapping[Pair, float]
+) -> Mapping[Pair, str]:
+    """Returns which pairs are copies already, and what says so: a reviewer, a hash, or verification.
+
+    Pairs that only `verified` names are asked too. A reviewer's word that two are none outweighs all but equal bytes.
+    """
+    asked = list(dict.fromkeys([*pairs, *verified]))
+    prints = fingerprints(store, sorted({one for pair in asked for one in pair}))
+    told = ((pair, _twin(prints[pair[0]], prints[pair[1]], decided, verified.get(pair))) for pair in asked)
+    return {pair: why for pair, why in told if why}
 
 
-def _is_twin(a: Fingerprint, b: Fingerprint, matches: frozenset[frozenset[str]]) -> bool:
+def _twin(a: Fingerprint, b: Fingerprint, decided: Decided, verified: float | None) -> str:
     digests = frozenset((a.sha256.hex(), b.sha256.hex()))
-    return digests in matches or any(rung.holds for rung in rungs.hash_rungs(a, b))
+    if digests in decided.same:
+        return "a reviewer"
+    if digests in decided.different:
+        return ""
+    if held := next((rung.words for rung in rungs.hash_rungs(a, b) if rung.holds), ""):
+        return held
+    return "" if verified is None else f"verified at {verified:.3f}"
 
 
-def same_by_hash(store: Store, pairs: Sequence[tuple[int, int]]) -> npt.NDArray[np.bool_]:
+def same_by_hash(store: Store, pairs: Sequence[Pair]) -> npt.NDArray[np.bool_]:
     """Returns bool `[n]`: which pairs of contents a hash calls copies."""
-    both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return _twins(store, both[:, 0], both[:, 1], frozenset())
+    twins = twins_of(store, pairs, Decided(), {})
+    return np.array([pair in twins for pair in pairs], dtype=np.bool_)
 
 
 def fingerprints(store: Store, contents: Sequence[int]) -> Mapping[int, Fingerprint]:

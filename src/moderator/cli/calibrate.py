@@ -13,7 +13,11 @@ from moderator.cli.options import PolicyOption, StoreOption, find_policy, sessio
 from moderator.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from moderator.calibrate.sources import Labelled
+    from collections.abc import Mapping
+
+    from moderator.calibrate.labels import Labelled
+    from moderator.document import Place
+
 
 def calibrate(
     pictures: Annotated[
@@ -28,7 +32,13 @@ def calibrate(
         float, typer.Option(min=1e-12, max=0.5, help="False matches among comparisons of two different pictures.")
     ] = 1e-6,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
-    cautious: Annotated[bool, typer.Option("--cautious", help="Take the upper end of the interval.")] = False,
+    cautious: Annotated[
+        bool,
+        typer.Option(
+            "--cautious/--point",
+            help="Take the upper end of the interval, at which the rate holds with that confidence, or the estimate.",
+        ),
+    ] = True,
     rule: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Calibrate this rule; else all that tell copies.")
     ] = None,
@@ -46,14 +56,14 @@ def calibrate(
     """Find thresholds for a rate of false matches, from your own pictures, with intervals.
 
     Copies are made of some of the pictures by the edit battery; each two pictures are taken for different, unless a
-    hash or a reviewer (`moderator decide --match`) says that they are copies. A rate that the pictures cannot support
-    is refused. Nothing is stored, and the policy is changed only with --write or --output; its comments stay.
+    hash, verification or a reviewer (`moderator decide --match`) says that they are copies; those are named. Where the
+    policy verifies, the probability it asks is what decides, and is calibrated too. A rate that the pictures cannot
+    support is refused. Nothing is stored, and the policy is changed only with --write or --output; its comments stay.
     """
     from moderator.calibrate import Wanted, calibrate, changes, chosen_rules
-    from moderator.calibrate.sources import Asked, called_matches, measure
+    from moderator.calibrate.sources import Asked, decided, measure
     from moderator.cli import calibration as shown
     from moderator.cli.progress import progress
-    from moderator.document import replaced
 
     chosen = session(policy, store)
     path, _ = find_policy(policy)
@@ -65,14 +75,14 @@ def calibrate(
     only = chosen.policy.model_copy(update={"rules": chosen_rules(chosen.policy, wanted.rules)})
     sources = _sources(pictures, pairs, same, different)
     with chosen.open_store() as opened:
-        matches = called_matches(opened)
+        said = decided(opened)
     with tempfile.TemporaryDirectory(prefix="moderator-") as folder:
-        asked = Asked(Path(folder), copies, seed, matches)
+        asked = Asked(Path(folder), copies, seed, said)
         measured = measure(only, chosen.registry, sources, asked, progress())
-    found = calibrate(chosen.policy, measured.by_embedder, wanted)
+    found = calibrate(chosen.policy, measured.by_signal, wanted)
     changed, notes = changes(chosen.policy, found)
     if target is not None:
-        output.write(target, replaced(path.read_bytes(), str(path), changed).decode())
+        output.write(target, _changed(path, changed).decode())
         notes.append(f"{len(changed)} number(s) changed in {target}")
     elif changed:
         notes.append("nothing is written without --write or --output FILE")
@@ -83,6 +93,17 @@ def calibrate(
     if svg is not None:
         output.write(svg, shown.drawing(found, measured, notes))
     raise typer.Exit(2 if any(one.refused for one in found.rules) else 0)
+
+
+def _changed(path: Path, numbers: Mapping[Place, float]) -> bytes:
+    """Returns the policy document with these numbers, those that it leaves to their defaults put in."""
+    from moderator.document import added, read_document, replaced
+
+    text = path.read_bytes()
+    lines = read_document(text, str(path))[1]
+    for place in (one for one in numbers if one not in lines):
+        text = added(text, str(path), place, numbers[place])
+    return replaced(text, str(path), {place: one for place, one in numbers.items() if place in lines})
 
 
 def _target(path: Path, out: Path | None, *, write: bool) -> Path | None:
@@ -101,7 +122,7 @@ def _sources(
     pictures: list[str] | None, pairs: Path | None, same: Path | None, different: Path | None
 ) -> list[str] | list[Labelled]:
     """Returns pictures without labels, or labelled pairs. Raises: ArgumentError."""
-    from moderator.calibrate.sources import read_labels
+    from moderator.calibrate.labels import read_labels
 
     labels = [
         *(read_labels(pairs) if pairs else []),

@@ -12,8 +12,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from moderator.calibrate import Calibrated, Calibration, Share, detected, matched
+from moderator.calibrate import Calibrated, Calibration, Share, detected, matched, scored
+from moderator.calibrate.verified import probability
 from moderator.cli.screen import drawn
+from moderator.models import VERIFIED
 from moderator.reports.terminal import visible
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 STEPS = tuple(step / 100 for step in range(20, 100, 5))
 """Thresholds of the curve."""
+SURE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+"""The same of verification."""
 BAR = 30
 """Columns of a bar that stands for all copies."""
 CLOSEST = 5
@@ -43,14 +47,15 @@ def _parts(found: Calibration, measured: Measured, notes: Sequence[str]) -> Iter
     yield _rules(found)
     for one in found.rules:
         if one.refused:
-            yield Text.assemble((f"{one.rule.id}: refused: ", "bold red"), one.refused)
+            yield Text.assemble((f"{one.name}: refused: ", "bold red"), one.refused)
     for name, similarities in found.measured.items():
-        asked = [one for one in found.rules if one.embedder == name]
+        asked = [one for one in found.rules if one.signal == name]
         yield Text()
         yield Text(_stands_on(name, similarities, found.tails[name]))
         yield _curve(found, name, asked)
         yield from _edits(found, similarities, asked)
-        yield from _closest(similarities, measured.names)
+        yield from _closest(name, similarities, measured.names)
+    yield from _twins(found, measured.names)
     if measured.rejected:
         yield Text(f"· {measured.rejected:,} file(s) could not be read and are not in it", style="dim")
     for note in notes:
@@ -59,18 +64,20 @@ def _parts(found: Calibration, measured: Measured, notes: Sequence[str]) -> Iter
 
 def _rules(found: Calibration) -> Table:
     percent = f"{found.wanted.confidence:.0%}"
-    titles = ("rule", "embedder", "before", "after", f"{percent} interval", "false in a million", "copies found")
+    titles = ("rule", "asked of", "before", "after", "estimate", f"{percent} interval", "false in a million", "found")
     table = Table(*titles, box=box.SIMPLE_HEAD)
     for one in found.rules:
-        genuine = found.measured[one.embedder].genuine
-        before = detected(genuine, one.before)[""]
-        after = "-" if one.after is None else f"{one.after:.3f}"
+        genuine = found.measured[one.signal].genuine
+        before = detected(genuine, scored(one.signal, one.before))[""]
+        after = "-" if one.after is None else f"{one.after:.4g}"
+        point = "-" if math.isnan(one.point) else f"{one.point:.3f}"
         ends = "-" if math.isnan(one.low) else f"{one.low:.3f} to {one.high:.3f}"
         false, copies = _rate(one.false_before), _percent(before)
         if one.after is not None:
             false += f" → {_rate(one.false_after)}"
-            copies += f" → {_percent(detected(genuine, one.after)[''])}"
-        table.add_row(one.rule.id, one.embedder, f"{one.before:.3f}", Text(after, style="bold"), ends, false, copies)
+            copies += f" → {_percent(detected(genuine, scored(one.signal, one.after))[''])}"
+        row = (one.name, one.signal, f"{one.before:.4g}", Text(after, style="bold"), point, ends, false, copies)
+        table.add_row(*row)
     return table
 
 
@@ -81,24 +88,25 @@ def _stands_on(name: str, similarities: Similarities, tail: Tail) -> str:
     if similarities.twins:
         text += f"; {len(similarities.twins):,} pair(s) that are copies already are left out"
     if tail.goodness:
-        text += f". Beyond {tail.counted:.3f} extrapolated from {tail.count:,} pairs (fit p = {tail.goodness:.2f})"
+        text += f". Beyond {_number(name, tail.counted):.3f} extrapolated from {tail.count:,} pairs"
+        text += f" (fit p = {tail.goodness:.2f})"
     return text
 
 
 def _curve(found: Calibration, name: str, asked: Sequence[Calibrated]) -> Table:
     table = Table("threshold", "false matches in a million", "copies found", "", "", box=box.SIMPLE_HEAD)
-    marks: dict[float, list[str]] = {step: [] for step in STEPS}
+    marks: dict[float, list[str]] = {step: [] for step in (SURE if name == VERIFIED else STEPS)}
     for one in asked:
-        marks.setdefault(one.before, []).append(f"{one.rule.id} before")
+        marks.setdefault(one.before, []).append(f"{one.name} before")
         if one.after is not None:
-            marks.setdefault(one.after, []).append(f"{one.rule.id} after")
+            marks.setdefault(one.after, []).append(f"{one.name} after")
     for row in curve(found, name, sorted(marks)):
         share = row["found"]
         bar = Text("█" * round((share or 0.0) * BAR), style="green")
         sign = {"counted": "", "extrapolated": "~", "more": ">"}[row["how"]]
         shown = "-" if share is None else f"{share:.1%}"
         words = Text(", ".join(marks[row["threshold"]]), style="bold")
-        table.add_row(f"{row['threshold']:.3f}", f"{sign}{_rate(row['false'])}", shown, bar, words)
+        table.add_row(f"{row['threshold']:.4g}", f"{sign}{_rate(row['false'])}", shown, bar, words)
     return table
 
 
@@ -108,13 +116,15 @@ def curve(found: Calibration, name: str, thresholds: Sequence[float]) -> Sequenc
     impostors = similarities.impostors
     rows = []
     for threshold in thresholds:
-        whole = len(impostors.scores) == impostors.pairs or threshold >= impostors.scores[-1]
-        how = "counted" if impostors.count(threshold) >= 10 or not tail.goodness else "extrapolated"
-        share = detected(similarities.genuine, threshold)[""]
+        score = scored(name, threshold)
+        # Of verification every pair that can match at all is at hand.
+        whole = name == VERIFIED or len(impostors.scores) == impostors.pairs or score >= impostors.scores[-1]
+        how = "counted" if impostors.count(score) >= 10 or not tail.goodness else "extrapolated"
+        share = detected(similarities.genuine, score)[""]
         rows.append(
             {
                 "threshold": threshold,
-                "false": tail.rate(threshold),
+                "false": tail.rate(score),
                 "how": how if whole else "more",
                 "found": None if math.isnan(share.value) else share.value,
             }
@@ -123,13 +133,14 @@ def curve(found: Calibration, name: str, thresholds: Sequence[float]) -> Sequenc
 
 
 def _edits(found: Calibration, similarities: Similarities, asked: Sequence[Calibrated]) -> Iterator[RenderableType]:
-    after = next((one.after for one in asked if one.after is not None), None)
-    if after is None or len(set(similarities.genuine.edits)) < 2:
+    chosen = next((one for one in asked if one.after is not None), None)
+    if chosen is None or chosen.after is None or len(set(similarities.genuine.edits)) < 2:
         return
-    shares = detected(similarities.genuine, after, found.wanted.confidence)
+    after = chosen.after
+    shares = detected(similarities.genuine, scored(chosen.signal, after), found.wanted.confidence)
     worst = sorted((share.value, edit) for edit, share in shares.items() if edit and share.value < 1)[:WORST]
     if worst:
-        yield Text(f"Copies that {after:.3f} misses most:")
+        yield Text(f"Copies that {after:.4g} misses most:")
         table = Table(box=None, padding=(0, 2), show_header=False)
         for _, edit in worst:
             share = shares[edit]
@@ -137,7 +148,26 @@ def _edits(found: Calibration, similarities: Similarities, asked: Sequence[Calib
         yield table
 
 
-def _closest(similarities: Similarities, names: Mapping[int, str]) -> Iterator[RenderableType]:
+def _twins(found: Calibration, names: Mapping[int, str]) -> Iterator[RenderableType]:
+    """Shows which pairs are no impostors, because they are copies already."""
+    twins = {pair: why for one in found.measured.values() for pair, why in one.twins.items()}
+    if twins:
+        yield Text()
+        yield Text("Left out as copies already (should one be none: moderator decide A B --not-a-match, and again):")
+        table = Table(box=None, padding=(0, 2), show_header=False)
+        for pair, why in list(twins.items())[:WORST]:
+            shown = (Text(visible(names.get(content, "?")), overflow="fold") for content in pair)
+            table.add_row(*shown, visible(why))
+        if len(twins) > WORST:
+            table.add_row(f"and {len(twins) - WORST:,} more: --json names all")
+        yield table
+
+
+def _number(name: str, score: float) -> float:
+    return probability(score) if name == VERIFIED else score
+
+
+def _closest(name: str, similarities: Similarities, names: Mapping[int, str]) -> Iterator[RenderableType]:
     """Shows the pairs that set the tail: if one is a copy, `decide --match` takes it out."""
     impostors = similarities.impostors
     if not len(impostors.scores):
@@ -147,7 +177,7 @@ def _closest(similarities: Similarities, names: Mapping[int, str]) -> Iterator[R
     for place in range(min(CLOSEST, len(impostors.scores))):
         pair = (similarities.contents[side[place]] for side in (impostors.first, impostors.second))
         shown = (Text(visible(names.get(int(content), "?")), overflow="fold") for content in pair)
-        table.add_row(f"  {impostors.scores[place]:.3f}", *shown)
+        table.add_row(f"  {_number(name, float(impostors.scores[place])):.3f}", *shown)
     yield table
 
 
@@ -170,6 +200,10 @@ def document(found: Calibration, measured: Measured, notes: Sequence[str]) -> st
         "seed": wanted.seed,
         "rules": [_rule(one) for one in found.rules],
         "embedders": {name: _embedder(found, name) for name in found.measured},
+        "left_out": [
+            {"pictures": [measured.names.get(content, "?") for content in pair], "because": why}
+            for pair, why in {pair: why for one in found.measured.values() for pair, why in one.twins.items()}.items()
+        ],
         "rejected": measured.rejected,
         "notes": list(notes),
     }
@@ -178,10 +212,11 @@ def document(found: Calibration, measured: Measured, notes: Sequence[str]) -> st
 
 def _rule(one: Calibrated) -> Mapping[str, Any]:
     return {
-        "rule": one.rule.id,
-        "embedder": one.embedder,
+        "rule": one.name,
+        "embedder": one.signal,
         "before": one.before,
         "after": one.after,
+        "estimate": one.point,
         "interval": [one.low, one.high],
         "false_before": one.false_before,
         "false_after": one.false_after,
@@ -191,10 +226,11 @@ def _rule(one: Calibrated) -> Mapping[str, Any]:
 
 def _embedder(found: Calibration, name: str) -> Mapping[str, Any]:
     similarities, tail = found.measured[name], found.tails[name]
-    after = next((one.after for one in found.rules if one.embedder == name and one.after is not None), None)
-    before = next(one.before for one in found.rules if one.embedder == name)
+    after = next((one.after for one in found.rules if one.signal == name and one.after is not None), None)
+    before = next(one.before for one in found.rules if one.signal == name)
     threshold = before if after is None else after
-    shares = detected(similarities.genuine, threshold, found.wanted.confidence)
+    score = scored(name, threshold)
+    shares = detected(similarities.genuine, score, found.wanted.confidence)
     return {
         "pictures": similarities.impostors.pictures,
         "pairs": similarities.impostors.pairs,
@@ -203,7 +239,7 @@ def _embedder(found: Calibration, name: str) -> Mapping[str, Any]:
         "tail": {"start": tail.start, "exceedances": tail.count, "shape": tail.shape, "scale": tail.scale,
                  "goodness": tail.goodness},
         "threshold": threshold,
-        "matched": _shared(matched(similarities.impostors, threshold, found.wanted.confidence)),
+        "matched": _shared(matched(similarities.impostors, score, found.wanted.confidence)),
         "found": {edit or "all": _shared(share) for edit, share in shares.items()},
         "curve": curve(found, name, [step / 100 for step in range(0, 101)]),
     }  # fmt: skip
