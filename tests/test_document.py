@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderator.document import read_document, replaced
+from moderator.document import added, read_document, replaced
 from moderator.errors import PolicyError
 
 PLACE = ("rules", 1, "threshold")
@@ -51,3 +51,29 @@ def test_a_place_without_a_number_is_refused(text: str) -> None:
 def test_without_changes_a_document_is_what_it_was() -> None:
     text = b"a: 1 # one\r\n"
     assert replaced(text, "test", {}) == text
+
+
+# A number that a section leaves to its default
+
+ASKED = ("verify", "probability")
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("a: 1\nverify: {}  # ours\n", "a: 1\nverify: {probability: 0.95}  # ours\n"),
+        ("verify: {least: 0.3}\n", "verify: {probability: 0.95, least: 0.3}\n"),
+        ("verify:\n  # why\n  least: 0.3\n", "verify:\n  # why\n  probability: 0.95\n  least: 0.3\n"),
+        ("verify:\r\n  least: 0.3\r\n", "verify:\r\n  probability: 0.95\r\n  least: 0.3\r\n"),
+    ],
+)
+def test_a_number_is_put_into_its_section_and_every_other_byte_stays(text: str, made: str) -> None:
+    assert added(text.encode(), "test", ASKED, 0.95).decode() == made
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("a: 1", "no section here"), ("a: {b: &v {least: 1}}\nverify: *v\n", "shares this section")]
+)
+def test_a_number_without_a_section_of_its_own_is_refused(text: str, says: str) -> None:
+    with pytest.raises(PolicyError, match=says):
+        added(text.encode(), "test", ASKED, 0.95)

@@ -92,12 +92,16 @@ def added(text: bytes, source: str, place: Place, number: float) -> bytes:
         line += ("\r\n" if "\r\n" in characters else "\n") + " " * first.column
     made = mark + (characters[:at] + line + characters[at:]).encode()
     before, _ = read_document(text, source)
-    after, _ = read_document(made, source)
+    try:
+        after, _ = read_document(made, source)
+    except PolicyError:  # an anchor stands before the section
+        after = None
     before, after = (json.loads(json.dumps(value, default=str)) for value in (before, after))
     holder = before
     for part in place[:-1]:
         holder = holder[part]
-    if holder.setdefault(place[-1], number) != number or before != after:
+    holder[place[-1]] = number
+    if before != after:
         raise PolicyError(source, [Problem(dotted(place), "an anchor shares this section: edit it by hand")])
     return made
 

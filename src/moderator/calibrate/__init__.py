@@ -157,6 +157,8 @@ class _Found:
 
 
 def _threshold(signal: str, impostors: Impostors, tail: Tail, wanted: Wanted) -> _Found:
+    if signal == VERIFIED and wanted.rate * tail.pairs > max(MEASURED, len(tail.scores)):
+        return _Found(EVEN, EVEN, (EVEN, EVEN))  # fewer pairs than that were proposed at all
     point = tail.threshold(wanted.rate)
     if point is None:
         return _Found(None, refused=_refusal(impostors, tail))
