@@ -7,10 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from PIL import Image as Photographs
 
 from moderator import Detector, Finding, Search, hookimpl
 from moderator.contracts import Progress
+from moderator.embedders.clip import ClipEmbedder
 from moderator.errors import ArgumentError, InputError
+from moderator.intake.decode import prepare
 from moderator.models import Decision, Image, Kind, Reference, Report, Verdict
 from moderator.policy import EmbedderSpec, Policy, ReferenceSet
 from moderator.scanning import Pictures, scan
@@ -318,6 +321,38 @@ def test_a_text_finds_pictures_and_only_asks_for_a_review(policy: Policy, tmp_pa
     assert (Path(finding.image.path).name, str(finding.match)) == ("red.png", "reds, red")
     assert finding.verdict is Verdict.REVIEW
     assert not any("no references" in note for note in report.notes)
+
+
+def test_a_real_clip_reads_texts_and_what_they_fit_is_only_ever_a_review(
+    tmp_path: Path, tiny_clip: Path, photographs: Path
+) -> None:
+    """The architecture is CLIP's, its weights are random: so the threshold asks for all, and the scores are its own."""
+    document = f"""
+version: 1
+embedders:
+  clip: {{type: clip, model: {tiny_clip}}}
+reference_sets:
+  pets: {{prompts: [a photo of a cat, a photo of a dog]}}
+rules:
+  - {{id: described, detector: prohibited, threshold: 0.9, verdict: block, options: {{prompt_threshold: -1.0}}}}
+"""
+    chosen = fake_policy(tmp_path, document)
+    report = judge(chosen, photographs)
+    texts = {(Path(one.image.path).name, str(one.match)): one for one in report.findings}
+    wanted = {(path.name, f"pets, a photo of a {pet}") for path in photographs.iterdir() for pet in ("cat", "dog")}
+    assert texts.keys() == wanted
+    assert {(one.verdict, one.kind) for one in report.findings} == {(Verdict.REVIEW, Kind.LOOKALIKE)}
+    assert report.exit_code(chosen.fail_on) == 0
+    embedder = ClipEmbedder(EmbedderSpec(model=str(tiny_clip)))
+    with Photographs.open(photographs / "chelsea.png") as opened:
+        ours = embedder.embed([prepare(opened.convert("RGB"), embedder.preprocessing)])
+    cosine = float((ours @ embedder.embed_text(["a photo of a cat"]).T)[0, 0])
+    (rung,) = texts["chelsea.png", "pets, a photo of a cat"].evidence
+    assert rung.score == pytest.approx(cosine, abs=1e-5)
+    closer = chosen.rules[0].model_copy(update={"options": {"prompt_threshold": cosine - 1e-4}})
+    fewer = judge(chosen.model_copy(update={"rules": [closer]}), photographs).findings
+    assert {("chelsea.png", "pets, a photo of a cat")} <= {(Path(one.image.path).name, str(one.match)) for one in fewer}
+    assert all(one.evidence[-1].score >= cosine - 1e-4 for one in fewer if one.evidence[-1].score is not None)
 
 
 def test_texts_that_no_model_reads_are_refused_before_anything_is_read(policy: Policy, uploads: Path) -> None:

@@ -113,6 +113,24 @@ def chosen_edits(names: Sequence[str]) -> Sequence[Edit]:
     return [edit for edit in BATTERY if edit.name in names] if names else BATTERY
 
 
+def without(policy: Policy, embedders: Sequence[str]) -> tuple[Policy, Sequence[str]]:
+    """Returns a policy less these embedders and the rules that ask them, and the names of those rules.
+
+    Raises:
+        ArgumentError: an embedder is none of the policy's, or no rule is left.
+    """
+    for name in embedders:
+        if name not in policy.embedders:
+            hint = did_you_mean(name, list(policy.embedders))
+            raise ArgumentError(f"no embedder named `{name}` in the policy", hint=hint)
+    left = [rule for rule in policy.rules if policy.embedder_of(rule) not in embedders]
+    if not left:
+        raise ArgumentError("without these embedders the policy has no rule")
+    kept = {name: spec for name, spec in policy.embedders.items() if name not in embedders}
+    out = [rule.id for rule in policy.rules if rule not in left]
+    return policy.model_copy(update={"embedders": kept, "rules": left}), out
+
+
 def attack(
     policy: Policy, registry: Registry, sources: Sequence[str], asked: Asked, progress: Progress | None = None
 ) -> Attack:

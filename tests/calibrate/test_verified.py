@@ -71,8 +71,8 @@ def test_a_rate_at_which_more_pairs_may_match_than_are_proposed_asks_for_even_od
 
 
 def test_what_is_not_proposed_is_missed_and_a_twin_is_no_impostor() -> None:
-    base = Similarities(odds(0).genuine, Impostors(*[np.array([0])] * 2, np.array([0.5]), 3, 2), {(1, 2): "a reviewer"},
-                        np.array([1, 2, 5]))  # fmt: skip
+    one_pair = Impostors(np.array([0]), np.array([0]), np.array([0.5]), 3, 2)
+    base = Similarities(odds(0).genuine, one_pair, {(1, 2): "a reviewer"}, np.array([1, 2, 5]))
     told = similarities({(1, 2): 9.0, (2, 5): 1.0, (1, 9): 3.0}, [(1, 9), (2, 8)], base)
     assert told.genuine.scores.tolist() == [3.0, -math.inf]
     assert told.impostors.scores.tolist() == [1.0]

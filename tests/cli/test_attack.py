@@ -37,14 +37,27 @@ def test_a_rate_below_the_least_one_exits_with_1(run: Run, folder: Path) -> None
     assert "Blind spots: padding" in ran.out
 
 
-def test_a_model_that_cannot_be_had_fails_as_a_scan_does(run: Run, folder: Path) -> None:
+def test_a_model_that_cannot_be_had_fails_as_a_scan_does_and_says_how_to_go_without(run: Run, folder: Path) -> None:
     Path("other.yaml").write_text(
         "version: 1\nembedders:\n  sscd: {type: onnx, model: /nowhere/model.onnx}\n"
         "rules:\n  - {id: copies, detector: duplicates, threshold: 0.6, verdict: review}\n"
     )
     attacked, scanned = run("attack", folder, "--policy", "other.yaml"), run("scan", folder, "--policy", "other.yaml")
     assert attacked.code == scanned.code == 3
-    assert attacked.err == scanned.err
+    assert attacked.err.splitlines()[0] == scanned.err.splitlines()[0]
+    assert "--without EMBEDDER" in attacked.err
+
+
+def test_an_embedder_and_its_rules_can_be_left_out_and_are_named(run: Run, folder: Path) -> None:
+    text = Path("policy.yaml").read_text()
+    text = text.replace("embedders:\n", "embedders:\n  lost: {type: onnx, model: /nowhere/model.onnx}\n")
+    text = text.replace("detector: ", "embedder: fake, detector: ")
+    Path("two.yaml").write_text(text + "  - {id: lookalike, detector: lookalike, embedder: lost, threshold: 0.9}\n")
+    narrow = ("attack", folder, "--policy", "two.yaml", "--edit", "mirror")
+    assert run(*narrow).code == 3
+    ran = run(*narrow, "--without", "lost")
+    assert ran.code == 0, ran.err
+    assert "not attacked, without lost: the rules lookalike" in ran.out
 
 
 @pytest.mark.parametrize(
@@ -52,6 +65,8 @@ def test_a_model_that_cannot_be_had_fails_as_a_scan_does(run: Run, folder: Path)
     [
         (["in", "--edit", "miror"], 2, "did you mean `mirror`?"),
         (["nowhere"], 2, "nowhere"),
+        (["in", "--without", "fke"], 2, "did you mean `fake`?"),
+        (["in", "--without", "fake"], 2, "without these embedders the policy has no rule"),
         (["in", "--svg", "nowhere/out.svg"], 3, "there is no folder nowhere"),
     ],
 )

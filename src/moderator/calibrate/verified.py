@@ -68,7 +68,7 @@ class Asking:
         """Returns what verification says of these pairs, proposed or not."""
         weighing = Weighing(self._store, self._embedders, self._verifier)
         rungs = [Evidence(name, Kind.LOOKALIKE, None, 1.0) for name in self._embedders]
-        return _odds(weighing.matches(sorted(set(pairs)), rungs))
+        return _odds(weighing.matches(sorted(set(pairs)), rungs, lambda _: None))
 
 
 def _odds(matches: Iterable[Match]) -> Odds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from moderator.cli import output, screen
 from moderator.cli.options import PolicyOption, session
+from moderator.errors import ModelError
 
 
 def attack(
@@ -22,6 +24,10 @@ def attack(
     ] = 20,
     edit: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this edit, and others so named; else all.")
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="EMBEDDER", help="Leave out this embedder and its rules, such as one without weights."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Chooses the pictures and drives the edits.")] = 0,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
@@ -39,17 +45,26 @@ def attack(
     """
     from moderator.attack import Asked, chosen_edits, detected
     from moderator.attack import attack as run
+    from moderator.attack import without as less
     from moderator.cli import attacked as shown
     from moderator.cli.progress import progress
 
     chosen = session(policy)
+    attacked, left_out = less(chosen.policy, without or [])
     for file in (as_json, svg):
         if file is not None:
             output.check_writable(file)
     edits = chosen_edits(edit or [])
     with tempfile.TemporaryDirectory(prefix="moderator-") as folder:
         asked = Asked(Path(folder).resolve(), count, seed, edits)
-        found = run(chosen.policy, chosen.registry, pictures, asked, progress())
+        try:
+            found = run(attacked, chosen.registry, pictures, asked, progress())
+        except ModelError as error:
+            error.hint = f"{error.hint}; or attack the other rules: --without EMBEDDER".removeprefix("; ")
+            raise
+    if left_out:
+        note = f"not attacked, without {', '.join(without or [])}: the rules {', '.join(left_out)}"
+        found = replace(found, notes=(*found.notes, note))
     console = screen.console()
     console.print(shown.renderable(found, chosen.name, confidence))
     if as_json is not None:
