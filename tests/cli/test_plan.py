@@ -27,7 +27,9 @@ def test_it_writes_a_script_that_says_what_it_would_do(run: Run, policy_file: Pa
 
 def test_edited_copies_are_moved_only_when_asked_for(run: Run, policy_file: Path, twins: Path) -> None:
     move = ("plan", twins, "--action", "move", "--into", "aside")
-    assert "1 to move" in run(*move).err
+    asked = run(*move).err
+    assert "1 to move" in asked
+    assert "edited copies, which no hash proves: 1; they are in it with --edited" in asked
     assert "2 to move" in run(*move, "--edited").err
     subprocess.run(["sh", "plan.sh", "--yes"], check=True, capture_output=True)
     assert sorted(path.name for path in twins.iterdir()) == ["alike.png", "larger.png"]

@@ -65,6 +65,10 @@ def plan(
     told = screen.errors()
     then = f"`sh {out}` tells what it would do, with --yes it does it"
     told.print(f"{len(planned):,} to {action.value}; {then}", markup=False)
+    if not edited and action is not Action.HARDLINK:
+        more = len(steps(report, [Kind.COPY, Kind.EDITED_COPY])) - len(planned)
+        if more:
+            told.print(f"edited copies, which no hash proves: {more:,}; they are in it with --edited", markup=False)
     if report.rejected:
         told.print(f"{len(report.rejected):,} files could not be judged and are not in it", markup=False)
     raise typer.Exit(report.exit_code(chosen.policy.fail_on) if report.faults else 5 if report.rejected else 0)
