@@ -23,6 +23,7 @@ from moderator import Registry, demo, load_policy, scan
 from moderator.intake.decode import prepare
 from moderator.policy import EmbedderSpec
 from moderator.resources import ready_policies
+from moderator.search.verify import features, verify
 
 COUNT = 96
 SIDE = 640
@@ -128,7 +129,25 @@ def main(*, beside: bool = False) -> None:
         second()
         rows.append(timed("moderator scan, unchanged folder", COUNT, "pictures", second))
         rows += tools(folder / "in") if beside else []
+        verification(paths)
     publish("scan", rows, f"SSCD int8 at 288 x 288, JPEG of {SIDE} x {SIDE}; the scan hashes (PDQ) and asks all rules")
+
+
+def verification(paths: list[Path]) -> None:
+    """Times the parts of verification on one thread: what each picture, and each pair of candidates, costs a core."""
+    features.opencv().setNumThreads(1)
+    pictures = []
+    for path in paths:
+        with Image.open(path) as opened:
+            pictures.append(np.ascontiguousarray(prepare(opened.convert("RGB"), features.PREPARED)))
+    known = [features.extract(one) for one in pictures]
+    step = len(PHOTOGRAPHS)
+    pairs = [(known[at], known[at + away]) for at in range(COUNT - step) for away in (1, step)]
+    rows = [
+        timed("local features", COUNT, "pictures", lambda: [features.extract(one) for one in pictures]),
+        timed("a candidate pair", len(pairs), "pairs", lambda: [verify(*pair) for pair in pairs]),
+    ]
+    publish("verification", rows, "one thread; half of the pairs are crops of one photograph, half of two")
 
 
 def forward(embedder: object, picture: object) -> None:

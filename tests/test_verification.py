@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from moderator import Finding, Kind, Registry, scan
+from moderator import Finding, Kind, Registry, references, scan
 from moderator.contracts import Progress
+from moderator.ingest import Ingest
 from moderator.policy import Policy, ReferenceSet
 from moderator.search.verify import Verification, verify
 from moderator.search.verify.features import Features
@@ -100,6 +101,27 @@ def test_a_scan_that_is_ended_while_it_verifies_goes_on_from_there(
     assert total == sum(done) == 6
     assert done[:2] == [0, 2]  # none with identical pixels, and two that were kept
     assert len(told) == 3 + 4
+
+
+def test_a_reference_whose_file_is_gone_is_verified_by_what_is_stored_or_the_report_says_that_it_is_not(
+    tmp_path: Path, photographs: Path, offline: Policy, registry: Registry
+) -> None:
+    for name in ("uploads", "banned"):
+        (tmp_path / name).mkdir()
+    shutil.copy(photographs / "astronaut.png", tmp_path / "banned")
+    with Image.open(photographs / "astronaut.png") as opened:
+        opened.convert("RGB").crop((90, 60, 460, 430)).save(tmp_path / "uploads" / "cropped.jpg")
+    with registry.open_store(offline.store or "") as store:
+        ingest = Ingest(store, list(registry.make_embedders(offline).values()), offline.limits)
+        references.add(store, offline, ingest, "prohibited", [str(tmp_path / "banned")])
+    shutil.rmtree(tmp_path / "banned")
+    (found,) = findings(offline, tmp_path / "uploads", registry, "prohibited")
+    assert "stored features" in found.strongest.note
+    with sqlite3.connect(tmp_path / "moderator.db") as connection:
+        connection.execute("DELETE FROM features")
+    report = scan(offline, [str(tmp_path / "uploads")], registry=registry)
+    assert any("1 candidate pair(s) could not be verified" in note for note in report.notes)
+    assert [one.strongest.signal for one in report.findings if one.rule == "prohibited"] == ["sscd"]
 
 
 def test_what_is_kept_of_a_verification_does_not_tell_the_other_picture(

@@ -106,6 +106,11 @@ def judge(
         asked = [(rule, search if rule.detector == PROHIBITED else pairs) for rule in policy.rules]
         findings, faults = _ask(policy, registry, asked, progress)
         findings = _confirmed(findings, store.decisions(), search)
+        if verifier is not None and verifier.unverified:
+            notes.append(
+                f"{verifier.unverified:,} candidate pair(s) could not be verified, as a file is gone and no local "
+                "features of it are stored: they go by hash and similarity alone; add such references again"
+            )
         if denied := search.denied | pairs.denied:
             notes.append(f"{len(denied):,} pair(s) that a reviewer has called no match are left out")
         report = Report(

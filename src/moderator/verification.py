@@ -51,6 +51,11 @@ class Verifier:
         """Shows how far `count` pairs are verified; None: as many as are asked for."""
         return self._progress.stage("Verifying candidates", count)
 
+    @property
+    def unverified(self) -> int:
+        """How many pairs could not be verified, as a file is gone and no local features of it are stored."""
+        return sum(one is None for one in self._unkept.values())
+
     def verify(self, pairs: Mapping[Pair, ViewPair], done: Done) -> Told:
         """Returns what verification says of each pair; what an earlier one said of both pictures' bytes is said again.
 
