@@ -16,8 +16,9 @@ from moderator import Finding, Kind, Registry, references, scan
 from moderator.contracts import Progress
 from moderator.ingest import Ingest
 from moderator.policy import Policy, ReferenceSet
-from moderator.search.verify import Verification, verify
+from moderator.search.verify import Verification, verify_within
 from moderator.search.verify.features import Features
+from moderator.search.verify.within import Boxes
 
 
 def findings(policy: Policy, folder: Path, registry: Registry, rule: str) -> list[Finding]:
@@ -59,7 +60,7 @@ def test_a_pair_that_was_verified_is_not_verified_again(
         opened.convert("RGB").crop((90, 60, 460, 430)).save(pictures / "cropped.jpg")
     first = findings(offline, pictures, registry, "duplicates")
     assert [one.strongest.signal for one in first] == ["verified"]
-    monkeypatch.setattr("moderator.verification.verify", lambda *_: 1 / 0)
+    monkeypatch.setattr("moderator.verification.verify_within", lambda *_: 1 / 0)
     assert findings(offline, pictures, registry, "duplicates") == first
 
 
@@ -85,14 +86,14 @@ def test_a_scan_that_is_ended_while_it_verifies_goes_on_from_there(
             opened.convert("RGB").crop((left, 60, left + 370, 430)).save(pictures / f"{left}.jpg")
     told: list[int] = []
 
-    def ended(first: Features, second: Features) -> Verification:
+    def ended(first: Features, second: Features, boxes: Boxes) -> Verification:
         told.append(1)
         if len(told) == 3:
             raise KeyboardInterrupt
-        return verify(first, second)
+        return verify_within(first, second, boxes)
 
     monkeypatch.setattr("moderator.verification.CHUNK", 1)
-    monkeypatch.setattr("moderator.verification.verify", ended)
+    monkeypatch.setattr("moderator.verification.verify_within", ended)
     with pytest.raises(KeyboardInterrupt):
         scan(offline, [str(pictures)], registry=registry)
     progress = Counted()

@@ -14,11 +14,12 @@ from moderator.intake.pool import DecoderPool
 from moderator.intake.walk import walk
 from moderator.ladder import DUPLICATES, PROHIBITED
 from moderator.models import Evidence, Image, Kind, Preprocessing, Unjudged
+from moderator.parts import box_of
 from moderator.policy import Limits, Policy
 from moderator.registry import Registry
 from moderator.search import rungs
 from moderator.search.near import Near
-from moderator.search.verify import Verification, features, verify
+from moderator.search.verify import Verification, features, verify_within
 from moderator.vectors import Matrix
 
 
@@ -65,20 +66,19 @@ def compare(policy: Policy, registry: Registry, first: str, second: str) -> Comp
     ]
     evidence = (*rungs.hash_rungs(ours.fingerprint, theirs.fingerprint), *asked)
     if policy.verify is not None and not verification.identical(evidence):
-        first_asked = next((rung for rung in asked if rung.signal in known), None)
-        views = rungs.closest_views(first_asked, *known[first_asked.signal])[1] if first_asked else None
+        views = rungs.closest_views(*next(iter(known.values())))[1] if known else ("whole", "whole")
         told = _verified(ours, theirs, views)
         evidence = verification.with_verified(evidence, verification.evidence(told, policy.verify, evidence))
     return Comparison(first, second, evidence, missing)
 
 
-def _verified(ours: Decoded, theirs: Decoded, closest: tuple[str, str] | None) -> Verification:
-    """Verifies the two views that are closest by a model; the first of each where there is none, or for a part."""
+def _verified(ours: Decoded, theirs: Decoded, closest: tuple[str, str]) -> Verification:
+    """Verifies the two views that are closest by a model; of a part, what lies around it too."""
     sides = []
-    for one, label in zip((ours, theirs), closest or ("", ""), strict=True):
+    for one, label in zip((ours, theirs), closest, strict=True):
         prepared = {view.label: view.prepared[-1] for view in one.views if view.prepared[-1].size}
-        sides.append(prepared.get(label, one.views[0].prepared[-1]))
-    return verify(*(features.extract(pixels) for pixels in sides))
+        sides.append(features.extract(prepared.get(label, one.views[0].prepared[-1])))
+    return verify_within(sides[0], sides[1], (box_of(closest[0]), box_of(closest[1])))
 
 
 def _only(policy: Policy, name: str) -> Policy:

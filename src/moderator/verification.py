@@ -13,8 +13,9 @@ from moderator.local import LocalFeatures, Views
 from moderator.models import VERIFIED, Evidence, Kind
 from moderator.parts import box_of
 from moderator.policy import Limits, Policy, Verify
-from moderator.search.verify import Verification, verify
+from moderator.search.verify import Verification, verify_within
 from moderator.search.verify.features import Features
+from moderator.search.verify.within import Boxes
 from moderator.verified import KeptVerifications, Pair, ViewPair
 
 WHOLE: ViewPair = ("whole", "whole")
@@ -73,7 +74,8 @@ class Verifier:
             some = missing[start : start + CHUNK]
             views = self.features.of([content for pair in some for content in pair])
             sides = {pair: _sides(pair, pairs[pair], views) for pair in some}
-            news = dict(zip(some, self.features.map(_told, sides.values()), strict=True))
+            asked = [(*sides[pair], _boxes(pairs[pair])) for pair in some]
+            news = dict(zip(some, self.features.map(_told, asked), strict=True))
             # What was told without the pixels of one is told better when its file is back.
             whole = {pair: one for pair, one in news.items() if one is not None and _whole(sides[pair])}
             kept.keep(whole, pairs)
@@ -81,11 +83,6 @@ class Verifier:
             told |= news
             done(len(some))
         return told
-
-
-def seen_in(view: str) -> str:
-    """Returns the view in which a content is verified: a part is looked for in the whole, whose features are there."""
-    return view if box_of(view) is None else "whole"
 
 
 def in_company(pairs: Sequence[Pair]) -> list[Pair]:
@@ -131,8 +128,13 @@ def evidence(told: Verification | None, chosen: Verify, rungs: Sequence[Evidence
     return Evidence(VERIFIED, Kind.EDITED_COPY, told.copy, asked, told.note, told.region)
 
 
-def _sides(pair: Pair, views: ViewPair, known: Mapping[int, Views]) -> list[Features | None]:
-    return [_view(known.get(content), view) for content, view in zip(pair, views, strict=True)]
+def _sides(pair: Pair, views: ViewPair, known: Mapping[int, Views]) -> tuple[Features | None, Features | None]:
+    first, second = (_view(known.get(content), view) for content, view in zip(pair, views, strict=True))
+    return first, second
+
+
+def _boxes(views: ViewPair) -> Boxes:
+    return box_of(views[0]), box_of(views[1])
 
 
 def _view(views: Views | None, label: str) -> Features | None:
@@ -143,11 +145,11 @@ def _whole(sides: Sequence[Features | None]) -> bool:
     return all(side is not None and side.pixels is not None for side in sides)
 
 
-def _told(sides: list[Features | None]) -> Verification | None:
-    first, second = sides
+def _told(asked: tuple[Features | None, Features | None, Boxes]) -> Verification | None:
+    first, second, boxes = asked
     if first is None or second is None or (first.pixels is None and second.pixels is None):
         return None
-    return verify(first, second)
+    return verify_within(first, second, boxes)
 
 
 def identical(evidence: Sequence[Evidence]) -> bool:

@@ -92,8 +92,7 @@ class Weighing:
         known = self._vectors.get(match.evidence[-1].signal, {})
         if match.content not in known or match.other not in known:
             return "whole", "whole"
-        _, (ours, theirs) = rungs.closest_views(match.evidence[-1], known[match.content], known[match.other])
-        return verification.seen_in(ours), verification.seen_in(theirs)
+        return rungs.closest_views(known[match.content], known[match.other])[1]
 
     def judged(self, contents: Sequence[int]) -> set[int]:
         """Returns those of some contents that a reviewer has called no match of something."""

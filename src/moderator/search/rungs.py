@@ -70,17 +70,16 @@ def pdq_rung(a: Fingerprint, b: Fingerprint) -> Evidence:
 
 def cosine_rung(asked: Evidence, ours: Vectors, theirs: Vectors) -> Evidence:
     """Tries a model's rung on two contents: the cosine of their closest views, and the region where one is a part."""
-    score, views = closest_views(asked, ours, theirs)
+    # Parts count where a copy is asked for: a lookalike is one as a whole.
+    score, views = closest_views(ours, theirs, whole=asked.kind is Kind.LOOKALIKE)
     if 0 < asked.threshold - score <= exact.ROUNDING:
         score = asked.threshold
     region = parts.region_of(views)
     return replace(asked, score=score, region=region, note=PART if region else asked.note)
 
 
-def closest_views(asked: Evidence, ours: Vectors, theirs: Vectors) -> tuple[float, tuple[str, str]]:
-    """Returns the cosine of the closest two views of two contents, and which they are. Parts count where a copy is
-    asked for: a lookalike is one as a whole."""
-    whole = asked.kind is Kind.LOOKALIKE
+def closest_views(ours: Vectors, theirs: Vectors, *, whole: bool = False) -> tuple[float, tuple[str, str]]:
+    """Returns the cosine of the closest two views of two contents, and which they are; `whole` looks at no parts."""
     products = parts.closeness(ours.matrix @ theirs.matrix.T, ours.views, theirs.views, whole=whole)
     row, column = np.unravel_index(int(products.argmax()), products.shape)
     return float(np.clip(products[row, column], -1.0, 1.0)), (ours.views[int(row)], theirs.views[int(column)])

@@ -1,5 +1,6 @@
 """Verification: whether one picture is an edited copy of another, by local features, geometry, texture and colour."""
 
 from moderator.search.verify.verify import Verification, verify
+from moderator.search.verify.within import verify_within
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Verification", "verify", "verify_within"]

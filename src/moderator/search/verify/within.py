@@ -1,0 +1,70 @@
+"""Verifies a pair of which one picture may show the other in a part: first as wholes, then the part alone.
+
+Alone, a part has as many keypoints as a whole picture, and what surrounds it is not counted against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from moderator.models import Polygon, Region
+from moderator.parts import Box
+from moderator.search.verify.features import Features, extract
+from moderator.search.verify.verify import Verification, verify
+
+SURE = 0.9
+"""Probability of a copy from which on the wholes tell enough; a part must tell as much."""
+VARIANT = 0.5
+"""Probability of a variant from which on they do: a part of a recoloured thing may have kept its colour."""
+LEAST = 48
+"""Least side of a part that is looked at alone, in pixels of the working picture."""
+
+Boxes = tuple[Box | None, Box | None]
+"""The part of each of two pictures that is closest to the other; None for the whole."""
+
+
+def verify_within(first: Features, second: Features, boxes: Boxes) -> Verification:
+    """Verifies a pair of which at least one has its pixels: by its parts where they alone are surely a copy."""
+    told = verify(first, second)
+    if boxes == (None, None) or told.copy >= SURE or told.variant >= VARIANT:
+        return told
+    ours, theirs = _part(first, boxes[0]), _part(second, boxes[1])
+    if ours is None or theirs is None:
+        return told
+    alone = verify(ours, theirs)
+    if alone.copy < SURE:
+        return told
+    return replace(alone, region=alone.region and _moved(alone.region, boxes), note=f"{alone.note}, in a part of one")
+
+
+def _part(picture: Features, box: Box | None) -> Features | None:
+    """Returns the features of a part; None where its pixels are not known, or are too few."""
+    if box is None:
+        return picture
+    if picture.pixels is None:
+        return None
+    left, top, right, bottom = np.rint(np.array(box) * ([picture.width, picture.height] * 2)).astype(int).tolist()
+    if min(right - left, bottom - top) < LEAST:
+        return None
+    return extract(np.ascontiguousarray(picture.pixels[top:bottom, left:right]))
+
+
+def _moved(region: Region, boxes: Boxes) -> Region:
+    """Returns a region of two parts as one of the whole pictures."""
+    image, share = _placed(region.image, boxes[0])
+    match, match_share = _placed(region.match, boxes[1])
+    return replace(
+        region,
+        image=image,
+        match=match,
+        image_coverage=round(region.image_coverage * share, 4),
+        match_coverage=round(region.match_coverage * match_share, 4),
+    )
+
+
+def _placed(corners: Polygon, box: Box | None) -> tuple[Polygon, float]:
+    left, top, right, bottom = box or (0.0, 0.0, 1.0, 1.0)
+    width, height = right - left, bottom - top
+    return tuple((round(left + x * width, 4), round(top + y * height, 4)) for x, y in corners), width * height
