@@ -101,8 +101,9 @@ def main() -> None:
         if exact.loaded.device.type != "cpu" or computes_bf16():
             ways["CLIP bf16"] = ClipEmbedder(EmbedderSpec(model=source, precision="bf16"))
         ways["CLIP int8"] = ClipEmbedder(EmbedderSpec(model=str(reduced.folder), precision="int8"))
-        ways["SSCD int8, 288 px"] = OnnxEmbedder(EmbedderSpec(type="onnx", model="sscd"))
-        ways["SSCD distilled, 288 px"] = OnnxEmbedder(EmbedderSpec(type="onnx", model="sscd-distilled"))
+        ways["SSCD int8, 288 px"] = sscd("sscd", "whole")
+        ways["SSCD distilled, 288 px"] = sscd("sscd-distilled", "whole")
+        ways["SSCD distilled, with the pictures it shows"] = sscd("sscd-distilled", "panels")
         for name, embedder in ways.items():
             amount = {"CLIP fp32": FEW, "SSCD distilled, 288 px": MANY}.get(name, MANY // 2)
             rows += compared(name, embedder, paths[:amount], ingest)
@@ -110,6 +111,11 @@ def main() -> None:
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     note = f"JPEG of 640 x 640, but in the last rows; most memory of the process, all models loaded: {most:,.0f} MiB"
     publish("embed", rows, note)
+
+
+def sscd(model: str, views: str) -> Embedder:
+    """A preset that embeds the whole picture alone, so that it compares with the bare pass, or its panels too."""
+    return OnnxEmbedder(EmbedderSpec(type="onnx", model=model, options={"views": views}))
 
 
 def enlarge(path: Path, target: Path) -> Path:
