@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.collection import Collection
 from benchmarks.figures import Scored, Scores
 from moderator import Registry, load_policy
+from moderator.calibrate.verified import telling
 from moderator.contracts import Found, Store
 from moderator.ingest import Ingest
 from moderator.intake.walk import walk
@@ -24,8 +25,6 @@ from moderator.verification import LIKELIER, Verifier
 
 SURE = Verify().probability
 MODELS = {"SSCD": "sscd", "SSCD distilled": "sscd-distilled"}
-EVERY = 1e-6
-"""Asked of verification, so that every pair it was tried on is told with its score."""
 
 Judged = Sequence[tuple[Found, int]]
 
@@ -33,9 +32,8 @@ Judged = Sequence[tuple[Found, int]]
 def policy(model: str, store: Path) -> Policy:
     """Returns the ready policy `offline` on a model, in a store of its own, telling every verified pair."""
     chosen = load_policy(ready_policies()["offline"])
-    verify = (chosen.verify or Verify()).model_copy(update={"probability": EVERY})
     embedders = {"sscd": EmbedderSpec(type="onnx", model=model)}
-    return chosen.model_copy(update={"store": f"sqlite:///{store}", "embedders": embedders, "verify": verify})
+    return telling(chosen.model_copy(update={"store": f"sqlite:///{store}", "embedders": embedders}))
 
 
 def scored(collection: Collection, folder: Path) -> Iterator[Scored]:

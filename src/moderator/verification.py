@@ -15,7 +15,7 @@ from moderator.parts import box_of
 from moderator.policy import Limits, Policy, Verify
 from moderator.search.verify import Verification, verify_within
 from moderator.search.verify.features import Features
-from moderator.search.verify.within import Boxes
+from moderator.search.verify.within import VARIANT, Boxes
 from moderator.verified import KeptVerifications, Pair, ViewPair
 
 WHOLE: ViewPair = ("whole", "whole")
@@ -28,8 +28,6 @@ CHUNK = 64
 LIKELIER = 0.5
 """Least probability of a copy where the perceptual hash already says the same picture: an edit of brightness or
 contrast leaves the hash and takes much of what verification goes by."""
-VARIANT = 0.5
-"""Least probability of a variant: among pairs that are no copies, the likelier of two."""
 
 
 class Verifier:

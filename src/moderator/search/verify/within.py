@@ -17,7 +17,8 @@ from moderator.search.verify.verify import Verification, verify
 SURE = 0.9
 """Probability of a copy from which on the wholes tell enough; a part must tell as much."""
 VARIANT = 0.5
-"""Probability of a variant from which on they do: a part of a recoloured thing may have kept its colour."""
+"""Least probability of a variant: among pairs that are no copies, the likelier of two. The wholes tell enough then too:
+a part of a recoloured thing may have kept its colour."""
 LEAST = 48
 """Least side of a part that is looked at alone, in pixels of the working picture."""
 
