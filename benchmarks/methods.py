@@ -11,17 +11,17 @@ import numpy as np
 from benchmarks.collection import Collection
 from benchmarks.figures import Scored, Scores
 from moderator import Registry, load_policy
-from moderator.calibrate.verified import telling
+from moderator.calibrate.verified import probability, telling, told
 from moderator.contracts import Found, Store
 from moderator.ingest import Ingest
 from moderator.intake.walk import walk
 from moderator.ladder import StoredSearch
-from moderator.models import VERIFIED, Match, ModelId
+from moderator.models import Match, ModelId
 from moderator.policy import EmbedderSpec, Policy, Verify
 from moderator.resources import ready_policies
 from moderator.search import rungs
 from moderator.vectors import Ids, Matrix
-from moderator.verification import LIKELIER, Verifier
+from moderator.verification import Verifier
 
 SURE = Verify().probability
 MODELS = {"SSCD": "sscd", "SSCD distilled": "sscd-distilled"}
@@ -84,21 +84,9 @@ def _placed(matches: Iterable[Match], queries: Judged, known: Judged) -> Scores:
 
 
 def score(match: Match) -> float:
-    """Returns one number for the ladder: a match is reported as a copy from `SURE` on, as by the ready policies.
-
-    Identical bytes or pixels are above all. Where the perceptual hash holds, verification is asked for `LIKELIER`
-    only; its odds are raised so that this becomes `SURE`.
-    """
-    held = {rung.signal for rung in match.evidence if rung.holds}
-    verified = next((rung.score for rung in match.evidence if rung.signal == VERIFIED), None)
-    if held & {"bytes", "pixels"}:
-        return 2.0
-    if verified is None:
-        return SURE if "pdq" in held else 0.0
-    if "pdq" not in held:
-        return verified
-    odds = verified / (1 - verified) / (LIKELIER / (1 - LIKELIER)) * SURE / (1 - SURE)
-    return odds / (1 + odds)
+    """Returns one number for the ladder, the probability of a copy as `calibrate` tells it: 1 where a hash settles it
+    at any probability that is asked."""
+    return probability(told(match))
 
 
 def _cosines(store: Store, model: ModelId, queries: Ids, known: Ids) -> Scores:

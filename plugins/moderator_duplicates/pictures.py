@@ -23,9 +23,6 @@ class Pictures:
         self._search = search
         self._keep = keep
         self._twins = search.twins
-        self._contents: dict[int, list[int]] = {}
-        for content, first in self._twins.items():
-            self._contents.setdefault(first, [first]).append(content)
         self._same: dict[int, Match] = {}
         self._known: dict[int, list[Image]] = {}
         self._kinds: dict[int, list[Image]] = {}
@@ -45,7 +42,8 @@ class Pictures:
     def of(self, node: int) -> Sequence[Image]:
         """The pictures of a node, the best first."""
         if node not in self._known:
-            images = [image for content in self._contents.get(node, (node,)) for image in self._search.images(content)]
+            contents = (node, *self._search.twins_of(node))
+            images = [image for content in contents for image in self._search.images(content)]
             self._known[node] = sorted(images, key=self.rank)
         return self._known[node]
 

@@ -66,11 +66,8 @@ class Lookalike(Detector):
         if not any(image.metadata.get(column) for image in images for column in self.options.differ):
             return
         told: set[str] = set()
-        same: dict[int, list[int]] = {}
-        for content, first in search.twins.items():
-            same.setdefault(first, [first]).append(content)
         for match in sorted(search.copies(self.embedder, self.rule.threshold), key=lambda match: -match.score):
-            sides = (same.get(one, [one]) for one in (match.content, match.other))
+            sides = ((one, *search.twins_of(one)) for one in (match.content, match.other))
             for image, other in product(*([image for one in side for image in search.images(one)] for side in sides)):
                 words = self.options.variant(image, other) if image.scanned else ""
                 if words and words not in told:

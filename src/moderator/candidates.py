@@ -74,9 +74,17 @@ class Candidates:
         return {content: first for content, first in twins if not {content, first} & self._apart}
 
     @cached_property
+    def twins_of(self) -> Mapping[int, Sequence[int]]:
+        """The contents that one stands for, by that one."""
+        stood_for: dict[int, list[int]] = {}
+        for content, first in self.twins.items():
+            stood_for.setdefault(first, []).append(content)
+        return stood_for
+
+    @property
     def _crowded(self) -> int:
         """How many contents the largest group of twins has, less the one that stands for it."""
-        return max(Counter(self.twins.values()).values(), default=0)
+        return max(map(len, self.twins_of.values()), default=0)
 
     def _hits(self, embedder: str, threshold: float, among: Asked, cap: int) -> Iterator[exact.Hits]:
         twins = self.twins if among.scope == "images" else {}

@@ -104,6 +104,9 @@ class StoredSearch(Search):
     def twins(self) -> Mapping[int, int]:
         return self._candidates.twins
 
+    def twins_of(self, content: int) -> Sequence[int]:
+        return self._candidates.twins_of.get(content, ())
+
     def weighed(self, embedder: str, threshold: float, pairs: Sequence[Pair]) -> Iterator[Match]:
         asked = Evidence(embedder, self._kind(embedder), None, threshold)
         with self._verifying(len(pairs)) as done:
@@ -154,16 +157,8 @@ class StoredSearch(Search):
     def _stood_for(self, first: int, second: int) -> Iterator[Pair]:
         """Yields a pair, and those of the contents with the same pixels that each of it stands for."""
         yield first, second
-        yield from ((twin, second) for twin in self._twins_of.get(first, ()))
-        yield from ((first, twin) for twin in self._twins_of.get(second, ()))
-
-    @cached_property
-    def _twins_of(self) -> Mapping[int, Sequence[int]]:
-        """The contents with the same pixels that one stands for."""
-        stood_for: dict[int, list[int]] = {}
-        for content, first in self._candidates.twins.items():
-            stood_for.setdefault(first, []).append(content)
-        return stood_for
+        yield from ((twin, second) for twin in self.twins_of(first))
+        yield from ((first, twin) for twin in self.twins_of(second))
 
     def _no_copies(
         self,

@@ -36,8 +36,8 @@ class Verifier:
     def __init__(self, store: Store, limits: Limits, chosen: Verify, progress: Progress | None = None) -> None:
         self.chosen = chosen
         self.features = LocalFeatures(store, limits, thumbnails=chosen.keep == "thumbnails")
-        self._store = store
         self._progress = progress or Progress()
+        self._kept = KeptVerifications(store)
         self._unkept: dict[Pair, Verification | None] = {}
 
     def __enter__(self) -> Verifier:
@@ -63,9 +63,8 @@ class Verifier:
         Args:
             pairs: the view of each side that is closest to the other, by pair.
         """
-        kept = KeptVerifications(self._store)
         told = {pair: self._unkept[pair] for pair in pairs if pair in self._unkept}
-        told |= kept.of({pair: views for pair, views in pairs.items() if pair not in told})
+        told |= self._kept.of({pair: views for pair, views in pairs.items() if pair not in told})
         done(len(told))
         missing = in_company([pair for pair in pairs if pair not in told])
         for start in range(0, len(missing), CHUNK):
@@ -76,7 +75,7 @@ class Verifier:
             news = dict(zip(some, self.features.map(_told, asked), strict=True))
             # What was told without the pixels of one is told better when its file is back.
             whole = {pair: one for pair, one in news.items() if one is not None and _whole(sides[pair])}
-            kept.keep(whole, pairs)
+            self._kept.keep(whole, pairs)
             self._unkept.update({pair: one for pair, one in news.items() if pair not in whole})
             told |= news
             done(len(some))

@@ -23,6 +23,8 @@ ViewPair = tuple[str, str]
 """The view of each of two contents that is closest to the other."""
 Book = dict[str, Any]
 """Verifications of one content, by the key of the pair."""
+HELD = 1000
+"""Contents whose books are held in memory from one question to the next."""
 
 
 class KeptVerifications:
@@ -60,6 +62,9 @@ class KeptVerifications:
             self._store.write_features(self._name, books)
 
     def _load(self, pairs: Mapping[Pair, ViewPair]) -> None:
+        if len(self._books) > HELD:
+            self._books.clear()
+            self._digests.clear()
         firsts = [first for first in dict.fromkeys(first for first, _ in pairs) if first not in self._books]
         stored = self._store.features(self._name, firsts)
         self._books.update({first: json.loads(stored.get(first, b"{}")) for first in firsts})

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from moderator.contracts import Store
+from moderator.contracts import Store, Vectors
 from moderator.errors import StoreError
 from moderator.models import ModelId
+from moderator.parts import label_of
 from moderator.policy import SearchSpec
 from moderator.search import near
 from moderator.search.near import Asked, Near
@@ -135,6 +136,18 @@ def test_a_scan_asks_the_index_for_pairs_and_tells_how_many_of_a_sample_it_found
     assert (found, nothing) == (exactly, [])
     assert len(exactly) == 20
     assert "of 10 pictures compared with everything it found 10 of 10 pairs (recall 1.000)" in note
+
+
+@with_index
+def test_a_scan_asks_the_index_for_lookalikes_too_and_compares_no_part_for_them(store: SqlStore) -> None:
+    shown, other = some(2, 30)
+    views = Vectors(MODEL, ("whole", label_of((0.0, 0.0, 0.5, 1.0))), np.stack([other, shown]))
+    contents = list(store.write([entry("/p/collage.png", views)], INTAKE, "picture")) + fill(store, shown[None])
+    store.build_indexes()
+    for asked, count in ((Asked("images"), 4), (Asked("images", parts=False), 2)):
+        found, (note,) = pairs(store, contents, asked, approximate=True)
+        assert (found, len(found)) == (pairs(store, contents, asked, approximate=False)[0], count)
+        assert f"of 2 pictures compared with everything it found {count - 2} of {count - 2} pairs" in note
 
 
 @with_index

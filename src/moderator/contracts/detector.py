@@ -49,6 +49,10 @@ class Search(ABC):
         a picture that is there 100,000 times makes no more matches than it has copies."""
         return {}
 
+    def twins_of(self, content: int) -> Sequence[int]:  # noqa: ARG002
+        """The contents that this one stands for; it itself is not among them."""
+        return ()
+
     @abstractmethod
     def weighed(self, embedder: str, threshold: float, pairs: Sequence[tuple[int, int]]) -> Iterable[Match]:
         """Those of the pairs of stored contents that are copies, by what `copies` goes by."""

@@ -53,6 +53,11 @@ class Asked:
     among: Callable[[Sequence[int] | None], Sequence[int]] | None = None
     parts: bool = True
 
+    @property
+    def everything(self) -> bool:
+        """Whether all stored pictures are asked."""
+        return self.scope == "images" and self.among is None
+
 
 def check(store: Store, spec: SearchSpec) -> None:
     """Raises: StoreError where the policy wants what the store cannot do."""
@@ -80,8 +85,8 @@ class Near:
         most `cap` of the closest for each subject. A subject's pair with itself may be left out."""
         queries = self._store.vectors(model, "images", subjects)
         narrow = None
-        if self._spec.approximate and asked == Asked("images"):
-            narrow = self._guessing(model, subjects, threshold, cap)
+        if self._spec.approximate and asked.everything:
+            narrow = self._guessing(model, subjects, asked, threshold, cap)
         if narrow is None:
             narrow = self._narrowing(model, subjects, asked, threshold)
         for block in exact.grouped(queries, codes.QUERIES):
@@ -139,13 +144,15 @@ class Near:
         known = self._known(model)
         if known is None:
             return None
-        if asked.scope == "images" and asked.among is None and len(subjects) > HALF * len(np.unique(known.contents)):
+        if asked.everything and len(subjects) > HALF * len(np.unique(known.contents)):
             partners = self._partners(known, threshold)
             if partners is not None:
                 return lambda block: partners.of(np.unique(block.contents))
         return _reaching(known, threshold)
 
-    def _guessing(self, model: ModelId, subjects: Sequence[int], threshold: float, cap: int) -> Narrow | None:
+    def _guessing(
+        self, model: ModelId, subjects: Sequence[int], asked: Asked, threshold: float, cap: int
+    ) -> Narrow | None:
         """What the server's vector index finds, once a sample has told how much that is; None where it has none."""
         sample = subjects[:: max(1, len(subjects) // SAMPLE)][:SAMPLE]
         queries = list(self._store.vectors(model, "images", sample))
@@ -160,9 +167,11 @@ class Near:
                 "`moderator db index` makes it"
             )
             return None
-        pairs = _pairs(exact.above(queries, lambda: self._store.vectors(model, "images"), threshold, cap))
-        asked = (self._exactly(model, one, Asked("images"), threshold, cap, narrow) for one in queries)
-        found = pairs & _pairs(hits for some in asked for hits in some)
+        pairs, guessed = (
+            _pairs(hits for one in queries for hits in self._exactly(model, one, asked, threshold, cap, narrowed))
+            for narrowed in (None, narrow)
+        )
+        found = pairs & guessed
         recall = f" (recall {len(found) / len(pairs):.3f})" if pairs else ""
         self._note(
             f"pairs at {threshold:g} were looked for by the server's vector index, which may miss some: of "
