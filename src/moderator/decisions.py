@@ -24,11 +24,16 @@ MATCH, NO_MATCH = Verdict.BLOCK, Verdict.ALLOW
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A decision and what is known by its two digests: a path, a reference by set and entry, or the digest."""
+    """A decision and what is known by its two digests: a path, a reference by set and entry, or the digest.
+
+    Attributes:
+        files: where each of the two was last read, a reference's files too: they are read, and never shown.
+    """
 
     decision: Decision
     first: str
     second: str
+    files: tuple[Sequence[str], Sequence[str]]
 
     @property
     def words(self) -> str:
@@ -63,9 +68,9 @@ def withdraw(store: Store, first: str, second: str) -> None:
 def listed(store: Store, policy: Policy) -> Sequence[Named]:
     """Returns every decision that has not expired, with names. A file of a reference is never named."""
     decisions = store.decisions()
-    digests = list(dict.fromkeys(bytes.fromhex(one) for pair in decisions for one in (pair.sha256, pair.match_sha256)))
+    digests = list(dict.fromkeys(bytes.fromhex(one) for pair in decisions for one in _digests(pair)))
     contents = store.contents(digests, intake_id(policy.limits))
-    images = store.images(list(contents.values()))
+    images, kept = (store.images(list(contents.values()), role) for role in ("picture", "reference"))
     references = {reference.content: f"{reference.set}#{reference.entry}" for reference in store.references()}
 
     def name(digest: str) -> str:
@@ -73,7 +78,19 @@ def listed(store: Store, policy: Policy) -> Sequence[Named]:
         paths = [image.path for image in images.get(content, ())]
         return references.get(content) or next(iter(paths), digest)
 
-    return [Named(one, name(one.sha256), name(one.match_sha256)) for one in decisions]
+    def files(digest: str) -> Sequence[str]:
+        content = contents.get(bytes.fromhex(digest), 0)
+        return [image.path for one in (images, kept) for image in one.get(content, ())]
+
+    def named(one: Decision) -> Named:
+        first, second = _digests(one)
+        return Named(one, name(first), name(second), (files(first), files(second)))
+
+    return [named(one) for one in decisions]
+
+
+def _digests(decision: Decision) -> tuple[str, str]:
+    return decision.sha256, decision.match_sha256
 
 
 def digest_of(store: Store, named: str) -> str:

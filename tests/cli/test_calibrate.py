@@ -73,6 +73,23 @@ def test_two_lists_are_labelled_pairs(run: Run, folder: Path) -> None:
     assert run("calibrate", "--same", "yes.csv", "--different", "no.csv", "--rate", "0.3").code == 0
 
 
+def test_what_reviewers_have_said_is_labelled_pairs_and_names_no_reference_file(run: Run, folder: Path) -> None:
+    assert run("scan", folder).code in (0, 1)
+    run("references", "add", "banned", "in/00.png")
+    word = ("--reason", "looked at", "--owner", "ann")
+    run("decide", "in/twin.png", "banned#1", "--match", *word)
+    for number in range(1, 33):
+        run("decide", f"in/{number:02}.png", f"in/{number + 1:02}.png", "--not-a-match", *word)
+    Path("in/33.png").unlink()
+    ran = run("calibrate", "--decided", "--rate", "0.4", "--rule", "alike", "--json", "out.json")
+    assert ran.code == 0, ran.out + ran.err
+    assert "1 decision(s) are left out: a file that they are about is gone or has changed" in ran.out
+    told = json.loads(Path("out.json").read_text())
+    assert told["embedders"]["fake"]["pairs"] == 31
+    assert told["embedders"]["fake"]["found"]["all"]["count"] == 1
+    assert "00.png" not in ran.out + Path("out.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

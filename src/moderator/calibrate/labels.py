@@ -1,13 +1,16 @@
-"""Labelled pairs: two files, and whether they are a match, from a CSV file."""
+"""Labelled pairs: two files, and whether they are a match, from a CSV file or from what reviewers have said."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from moderator.contracts import Store
+from moderator.decisions import NO_MATCH, digest_of, listed
 from moderator.errors import ArgumentError
+from moderator.policy import Policy
 
 SAME = {"1": True, "true": True, "yes": True, "same": True, "match": True,
         "0": False, "false": False, "no": False, "different": False, "not-a-match": False}  # fmt: skip
@@ -16,11 +19,21 @@ SAME = {"1": True, "true": True, "yes": True, "same": True, "match": True,
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Two files, and whether they are a match."""
+    """Two files, and whether they are a match.
+
+    Attributes:
+        names: what the two are called where they are shown; None: by their files.
+    """
 
     first: str
     second: str
     same: bool
+    names: tuple[str, str] | None = None
+
+    @property
+    def named(self) -> Sequence[tuple[str, str]]:
+        """The two files with their names."""
+        return list(zip((self.first, self.second), self.names or (self.first, self.second), strict=True))
 
 
 def read_labels(path: Path, same: bool | None = None) -> list[Labelled]:
@@ -47,3 +60,22 @@ def _labelled(path: Path, line: int, row: Mapping[str, str | None], same: bool |
     if same is None and word not in SAME:
         raise ArgumentError(f"{path}, line {line}: no label in the column same", hint=f"one of: {', '.join(SAME)}")
     return Labelled(str(path.parent / first), str(path.parent / second), SAME[word] if same is None else same)
+
+
+def reviewed(store: Store, policy: Policy) -> tuple[list[Labelled], int]:
+    """Returns reviewers' decisions as labelled pairs, and how many are left out, as a file that they are about is gone
+    or has changed. References are named by set and entry."""
+    found: list[Labelled] = []
+    decisions = listed(store, policy)
+    for one in decisions:
+        digests = one.decision.sha256, one.decision.match_sha256
+        files = [_holding(store, paths, digest) for paths, digest in zip(one.files, digests, strict=True)]
+        if files[0] is not None and files[1] is not None:
+            same = one.decision.verdict is not NO_MATCH
+            found.append(Labelled(files[0], files[1], same, (one.first, one.second)))
+    return found, len(decisions) - len(found)
+
+
+def _holding(store: Store, files: Sequence[str], digest: str) -> str | None:
+    """Returns the first file that still holds what it did."""
+    return next((file for file in files if Path(file).is_file() and digest_of(store, file) == digest), None)

@@ -81,7 +81,8 @@ def measure(
         asking = None if verifier is None else Asking(store, policy, embedders, verifier)
         reading = _Reading(store, ingest, embedders, asking)
         measured, outcome = reading.labels(labels) if labels else reading.pictures(policy, named, asked)
-    names = {content: found.name for found, content in reversed(outcome.judged)}
+    shown = {os.path.abspath(file): name for one in labels for file, name in one.named}  # noqa: PTH100
+    names = {content: shown.get(found.path, found.name) for found, content in reversed(outcome.judged)}
     return Measured(measured, names, len(outcome.rejected))
 
 

@@ -28,6 +28,9 @@ def calibrate(
     ] = None,
     same: Annotated[Path | None, typer.Option(metavar="CSV", help="Pairs that are a match: first, second.")] = None,
     different: Annotated[Path | None, typer.Option(metavar="CSV", help="Pairs that are none: first, second.")] = None,
+    reviewed: Annotated[
+        bool, typer.Option("--decided", help="What reviewers have said as labelled pairs (`moderator decide`).")
+    ] = False,
     rate: Annotated[
         float, typer.Option(min=1e-12, max=0.5, help="False matches among comparisons of two different pictures.")
     ] = 1e-6,
@@ -60,7 +63,7 @@ def calibrate(
     policy verifies, the probability it asks is what decides, and is calibrated too. A rate that the pictures cannot
     support is refused. Nothing is stored, and the policy is changed only with --write or --output; its comments stay.
     """
-    from moderator.calibrate import Wanted, calibrate, changes, chosen_rules
+    from moderator.calibrate import Wanted, calibrate, changes, chosen_rules, labels
     from moderator.calibrate.sources import Asked, decided, measure
     from moderator.cli import calibration as shown
     from moderator.cli.progress import progress
@@ -73,14 +76,17 @@ def calibrate(
             output.check_writable(file)
     wanted = Wanted(rate, confidence, cautious, tuple(rule or ()), seed)
     only = chosen.policy.model_copy(update={"rules": chosen_rules(chosen.policy, wanted.rules)})
-    sources = _sources(pictures, pairs, same, different)
     with chosen.open_store() as opened:
         said = decided(opened)
+        words, gone = labels.reviewed(opened, chosen.policy) if reviewed else ([], 0)
+    sources = _sources(pictures, pairs, same, different, words)
     with tempfile.TemporaryDirectory(prefix="moderator-") as folder:
         asked = Asked(Path(folder), copies, seed, said)
         measured = measure(only, chosen.registry, sources, asked, progress())
     found = calibrate(chosen.policy, measured.by_signal, wanted)
     changed, notes = changes(chosen.policy, found)
+    if gone:
+        notes.append(f"{gone:,} decision(s) are left out: a file that they are about is gone or has changed")
     if target is not None:
         output.write(target, _changed(path, changed).decode())
         notes.append(f"{len(changed)} number(s) changed in {target}")
@@ -119,16 +125,17 @@ def _target(path: Path, out: Path | None, *, write: bool) -> Path | None:
 
 
 def _sources(
-    pictures: list[str] | None, pairs: Path | None, same: Path | None, different: Path | None
+    pictures: list[str] | None, pairs: Path | None, same: Path | None, different: Path | None, words: list[Labelled]
 ) -> list[str] | list[Labelled]:
     """Returns pictures without labels, or labelled pairs. Raises: ArgumentError."""
     from moderator.calibrate.labels import read_labels
 
     labels = [
+        *words,
         *(read_labels(pairs) if pairs else []),
         *(read_labels(same, same=True) if same else []),
         *(read_labels(different, same=False) if different else []),
     ]
     if bool(labels) == bool(pictures):
-        raise ArgumentError("give pictures, or labelled pairs with --pairs, --same and --different")
+        raise ArgumentError("give pictures, or labelled pairs with --pairs, --same, --different and --decided")
     return labels or pictures or []
