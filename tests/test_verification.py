@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from moderator import Finding, Kind, Registry, references, scan
+from moderator import Finding, Kind, Registry, Verdict, references, scan
 from moderator.contracts import Progress
 from moderator.ingest import Ingest
 from moderator.policy import Policy, ReferenceSet
+from moderator.scanning import Pictures
 from moderator.search.verify import Verification, verify_within
 from moderator.search.verify.features import Features
 from moderator.search.verify.within import Boxes
@@ -48,6 +49,24 @@ def test_two_photographs_of_one_scene_are_lookalikes_and_no_copies(
         right.convert("RGB").save(pictures / "right.jpg", quality=90)
     report = scan(offline, [str(pictures)], registry=registry)
     assert {one.kind for one in report.findings} == {Kind.LOOKALIKE}
+
+
+@pytest.mark.parametrize(
+    ("skus", "verdict", "words"),
+    [
+        (("mh03", "mh03"), Verdict.ALLOW, "variant: sku mh03 in colour black and green; "),
+        (("mh03", "other"), Verdict.REVIEW, "variant: verified at "),
+    ],
+)
+def test_what_is_verified_to_be_a_thing_in_another_colour_is_told_as_a_variant(
+    skus: tuple[str, str], verdict: Verdict, words: str, shared_data: Path, offline: Policy, registry: Registry
+) -> None:
+    files = [str(shared_data / "catalog" / f"mh03-{colour}_main.jpg") for colour in ("black", "green")]
+    rows = [{"sku": sku, "colour": colour} for sku, colour in zip(skus, ("black", "green"), strict=True)]
+    report = scan(offline, Pictures(files, metadata=dict(zip(files, rows, strict=True))), registry=registry)
+    (finding,) = report.findings
+    assert (finding.kind, finding.verdict) == (Kind.VARIANT, verdict)
+    assert finding.reason.startswith(words)
 
 
 def test_a_pair_that_was_verified_is_not_verified_again(

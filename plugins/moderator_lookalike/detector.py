@@ -5,6 +5,7 @@ With a catalogue's metadata, the views of one item are merged, and an item in an
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,8 @@ from pydantic import Field
 from moderator import CatalogueOptions, Detector, Evidence, Finding, Image, Kind, Match, Search, Verdict
 
 Cosine = Annotated[float, Field(ge=-1, le=1)]
+ALL = sys.maxsize
+"""Variants of one item explode no catalogue: each is told."""
 
 
 class LookalikeOptions(CatalogueOptions):
@@ -56,17 +59,24 @@ class Lookalike(Detector):
         for items, (image, other, match) in told.items():
             count = more[items]
             views = f"; and {count:,} other pair{'s' * (count > 1)} of views of the two items" if count else ""
-            yield self.finding(image, other, match.evidence, f"alike: {match.evidence[-1].words}{views}")
+            yield self.finding(image, other, match.evidence, f"{_reason(match)}{views}")
         yield from self._variants(search)
 
     def _variants(self, search: Search) -> Iterator[Finding]:
-        """Yields items in another colour, however alike, by their closest views: a model of copies may well take one
-        for an edited copy."""
+        """Yields items in another colour, however alike, by their closest views: those that are no copies, and those
+        that a model of copies takes for edited ones."""
         images = (image for content in search.subjects for image in search.images(content))
         if not any(image.metadata.get(column) for image in images for column in self.options.differ):
             return
+
+        def asked(first: int, second: int) -> float | None:
+            pairs = product(search.images(first), search.images(second))
+            return self.rule.threshold if any(self.options.variant(*pair) for pair in pairs) else None
+
+        alike = search.alike(self.embedder, self.rule.threshold, ALL, asked)
+        found = (*search.copies(self.embedder, self.rule.threshold), *alike)
         told: set[str] = set()
-        for match in sorted(search.copies(self.embedder, self.rule.threshold), key=lambda match: -match.score):
+        for match in sorted(found, key=lambda match: -match.score):
             sides = ((one, *search.twins_of(one)) for one in (match.content, match.other))
             for image, other in product(*([image for one in side for image in search.images(one)] for side in sides)):
                 words = self.options.variant(image, other) if image.scanned else ""
@@ -85,3 +95,8 @@ class Lookalike(Detector):
         values = (one.metadata.get(self.options.category, "") for one in (image, other))
         own: Mapping[str, float] = self.options.thresholds
         return max(own.get(value, self.rule.threshold) for value in values)
+
+
+def _reason(match: Match) -> str:
+    last = match.evidence[-1].words
+    return f"variant: {match.strongest.words}; {last}" if match.kind is Kind.VARIANT else f"alike: {last}"
