@@ -16,6 +16,7 @@ CRITERIA: Mapping[str, tuple[Callable[[Image], object], Callable[[Image], str]]]
     "size": (lambda one: -one.size, lambda one: f"{one.size:,} bytes"),
     "oldest": (lambda one: one.modified, lambda one: f"written {_date(one)}"),
     "newest": (lambda one: -one.modified, lambda one: f"written {_date(one)}"),
+    "taken": (lambda one: one.taken or "never", lambda one: one.taken or "one without a date"),
     "path": (lambda one: one.path, lambda _: ""),
 }
 """Each criterion by name: what sorts the better picture first, and what is said of a picture."""

@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS contents (
   pixels      VARBINARY(32) NOT NULL,      -- SHA-256 of the upright RGB pixels; empty when rejected
   pdq         VARBINARY(256) NOT NULL,     -- eight orientations of 32 bytes; empty when not computed
   pdq_quality INT NOT NULL,
+  taken       VARCHAR(19) NOT NULL,        -- YYYY-MM-DD HH:MM:SS by the EXIF; empty when it tells none
   state       VARCHAR(16) NOT NULL,
   code        VARCHAR(64) NOT NULL,
   reason      TEXT NOT NULL,

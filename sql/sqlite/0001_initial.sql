@@ -11,6 +11,7 @@ CREATE TABLE contents (
   pixels      BLOB NOT NULL,               -- SHA-256 of the upright RGB pixels; empty when rejected
   pdq         BLOB NOT NULL,               -- eight orientations of 32 bytes; empty when not computed
   pdq_quality INTEGER NOT NULL,
+  taken       TEXT NOT NULL,               -- YYYY-MM-DD HH:MM:SS by the EXIF; empty when it tells none
   state       TEXT NOT NULL CHECK (state IN ('judged', 'rejected')),
   code        TEXT NOT NULL,
   reason      TEXT NOT NULL,

@@ -15,6 +15,8 @@ class Fingerprint:
         pixels: SHA-256 of the upright RGB pixels and their size, 32 bytes.
         pdq: eight PDQ hashes of 32 bytes, one an orientation, the picture's own first; empty when not computed.
         pdq_quality: PDQ's quality in [0, 100]; flat pictures are near 0.
+        taken: when it was photographed by its EXIF, in the camera's time, `YYYY-MM-DD HH:MM:SS`; empty where that is
+            not told.
     """
 
     sha256: bytes
@@ -26,6 +28,7 @@ class Fingerprint:
     pixels: bytes = b""
     pdq: bytes = b""
     pdq_quality: int = 0
+    taken: str = ""
     state: Literal["judged", "rejected"] = "judged"
     code: str = ""
     reason: str = ""

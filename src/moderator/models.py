@@ -92,6 +92,7 @@ class Image:
         size: bytes.
         modified: when the file was last written, in nanoseconds since 1970.
         file: its absolute path as the system takes it; bytes that are no UTF-8 stand as surrogates.
+        taken: when it was photographed, as of `Fingerprint`.
     """
 
     path: str
@@ -105,6 +106,7 @@ class Image:
     format: str = ""
     modified: int = 0
     file: str = ""
+    taken: str = ""
 
     def __str__(self) -> str:
         return self.path

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from moderator.errors import UnreadableImage
 from moderator.intake.decode import Decoded, decode, intake_id, prepare
@@ -131,6 +131,27 @@ def test_real_photographs_of_all_eight_orientations_look_the_same(shared_data: P
     decoded = [judged(shared_data / "bad-inputs" / name) for name in paths]
     assert len(decoded) >= 8
     assert {one.fingerprint.width > one.fingerprint.height for one in decoded} == {True}
+
+
+@pytest.mark.parametrize("name", ["one.jpg", "one.png", "one.webp", "one.tif"])
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        ("2024:05:01 09:30:00", "2024-05-01 09:30:00"),
+        ("2024:05:01 09:30:00\0", "2024-05-01 09:30:00"),
+        ("0000:00:00 00:00:00", ""),
+        ("    :  :     :  :  ", ""),
+        (None, ""),
+    ],
+)
+def test_the_moment_of_the_photograph_is_known_where_its_exif_tells_one(
+    photograph: Image.Image, save: Callable[..., Path], name: str, told: str | None, taken: str
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Software] = "a camera"  # Pillow writes no EXIF that is empty but for its inner parts
+    if told is not None:
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = told
+    assert judged(save(photograph, name, exif=exif.tobytes())).fingerprint.taken == taken
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"])

@@ -116,6 +116,7 @@ DAY = 86_400_000_000_000
         ({"size": 5000}, "size", "by size, 5,000 bytes over 1,000 bytes"),
         ({"modified": DAY}, "oldest", "by oldest, written 1970-01-02 00:00:00 over written 1970-01-03 00:00:00"),
         ({"modified": 3 * DAY}, "newest", "by newest, written 1970-01-04 00:00:00 over written 1970-01-03 00:00:00"),
+        ({"taken": "2024-05-01 09:30:00"}, "taken", "by taken, 2024-05-01 09:30:00 over one without a date"),
         ({"path": "0.jpg"}, "path", "by path"),
         ({"format": "PNG"}, {"format": ["png", "jpeg"]}, "by format, PNG over JPEG"),
         ({"path": "shop/masters/z.jpg"}, {"folder": ["masters"]}, "by folder, masters over another"),

@@ -13,6 +13,7 @@ import stat
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ from moderator.parts import label_of
 if TYPE_CHECKING:
     from moderator.policy import Limits
 
-VERSION = 2
+VERSION = 3
 """Raised when decoding changes what it yields, so that stored pictures are read again."""
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -138,6 +139,7 @@ def _judge(
             _bounded(width, height, limits)
             labelled = list(_views(opened, limits))
             frames = getattr(opened, "n_frames", 1)
+            taken = _taken(opened)
     except UnreadableImage:
         raise
     except MemoryError as error:
@@ -156,6 +158,7 @@ def _judge(
         pixels=pixels_digest([picture for _, picture in labelled]),
         pdq=hashed,
         pdq_quality=quality,
+        taken=taken,
     )
     views = (View(label, tuple(prepare(picture, wanted) for wanted in preparations)) for label, picture in labelled)
     return fingerprint, (*views, *_parts(upright, preparations))
@@ -207,6 +210,16 @@ def _upright(frame: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(frame) if turned else frame
     except Exception:
         return frame
+
+
+def _taken(opened: Image.Image) -> str:
+    """Returns when the photograph was taken, by its EXIF; empty where that tells no moment. The tag's text is
+    `YYYY:MM:DD HH:MM:SS` (Exif 3.0, section 4.6.6.6)."""
+    try:
+        told = opened.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal, "")
+        return str(datetime.strptime(told.strip("\0 "), "%Y:%m:%d %H:%M:%S"))
+    except Exception:
+        return ""
 
 
 def _opaque(frame: Image.Image) -> Iterator[tuple[str, Image.Image]]:

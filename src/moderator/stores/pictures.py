@@ -149,13 +149,14 @@ class Pictures(Embeddings):
     def images(self, contents: Sequence[int], role: Role = "picture") -> Mapping[int, Sequence[Image]]:
         found: dict[int, list[Image]] = {}
         sql = (
-            "SELECT c.id, i.path, c.sha256, c.width, c.height, c.size, c.format, i.mtime_ns, i.metadata FROM images i "
-            "JOIN contents c ON c.id = i.content_id WHERE i.role = ? AND c.id IN ({}) ORDER BY i.path"
+            "SELECT c.id, i.path, c.sha256, c.width, c.height, c.size, c.format, i.mtime_ns, c.taken, i.metadata "
+            "FROM images i JOIN contents c ON c.id = i.content_id WHERE i.role = ? AND c.id IN ({}) ORDER BY i.path"
         )
         rows = self._session.each(sql, contents, role)
-        for content, path, sha256, width, height, size, form, modified, metadata in rows:
+        for content, path, sha256, width, height, size, form, modified, taken, metadata in rows:
             shown = (path, content, sha256.hex(), width, height, size, json.loads(metadata))
-            found.setdefault(content, []).append(Image(*shown, scanned=False, format=form, modified=modified))
+            image = Image(*shown, scanned=False, format=form, modified=modified, taken=taken)
+            found.setdefault(content, []).append(image)
         return found
 
 

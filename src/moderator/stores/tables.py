@@ -23,7 +23,8 @@ LAST = 2**63 - 1
 BLOCK = 8192
 """Rows read at once: 16 MiB of 512-dimensional vectors."""
 FINGERPRINT = (
-    "sha256", "size", "format", "width", "height", "frames", "pixels", "pdq", "pdq_quality", "state", "code", "reason",
+    "sha256", "size", "format", "width", "height", "frames", "pixels", "pdq", "pdq_quality", "taken",
+    "state", "code", "reason",
 )  # fmt: skip
 """The columns of a `Fingerprint`, in its order."""
 SCOPES: Mapping[Scope, str] = {
