@@ -9,6 +9,9 @@ from moderator.contracts import Found, Store
 from moderator.intake.walk import printable
 from moderator.models import Image
 
+TOGETHER = 500
+"""Contents of a scan whose pictures are read at once: most detectors ask for them in this order."""
+
 
 class Gallery:
     """Knows what was scanned, and what that is compared with.
@@ -29,15 +32,22 @@ class Gallery:
         self._others = None if against is None else {printable(found.path): found for found, _ in against}
         self._images: dict[int, Sequence[Image]] = {}
         self.subjects = list(dict.fromkeys(content for _, content in scanned))
+        self._places = {content: place for place, content in enumerate(self.subjects)}
         self.against = None if against is None else sorted({content for _, content in against})
 
     def images(self, content: int) -> Sequence[Image]:
         """All images with this content that are asked about: those of this scan first, then by path."""
         if content not in self._images:
-            stored = self._store.images([content]).get(content, ())
-            named = [self._named(image) for image in stored if self._is_asked(image)]
-            self._images[content] = sorted(named, key=lambda image: (not image.scanned, image.path))
+            place = self._places.get(content)
+            following = () if place is None else self.subjects[place : place + TOGETHER]
+            wanted = [one for one in dict.fromkeys((content, *following)) if one not in self._images]
+            stored = self._store.images(wanted)
+            self._images.update({one: self._asked(stored.get(one, ())) for one in wanted})
         return self._images[content]
+
+    def _asked(self, stored: Sequence[Image]) -> Sequence[Image]:
+        named = [self._named(image) for image in stored if self._is_asked(image)]
+        return sorted(named, key=lambda image: (not image.scanned, image.path))
 
     def _is_asked(self, image: Image) -> bool:
         return self._others is None or image.path in self._scanned or image.path in self._others
