@@ -130,7 +130,9 @@ class Reference:
     allow: bool = False
 
     def __str__(self) -> str:
-        return f"{self.set_label or self.set}, {self.label or f'entry #{self.entry}'}"
+        named = f"{self.set}#{self.entry}" if self.content else self.set
+        parts = (named, self.label, self.set_label, f"{self.severity} severity")
+        return ", ".join(part for part in parts if part)
 
 
 VERIFIED = "verified"

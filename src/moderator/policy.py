@@ -54,7 +54,7 @@ class ReferenceSet(_Section):
     label: str = ""
     """What reports call the set; its name where empty."""
     severity: Literal["low", "medium", "high", "critical"] = "high"
-    """Shown with each match."""
+    """Shown with each match; the verdict is the rule's."""
     allow: bool = False
     """True for pictures that are fine: what matches one of them at least as closely as it matches a prohibited
     picture is not reported by any `prohibited` rule, and is counted."""

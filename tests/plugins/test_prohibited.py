@@ -42,7 +42,7 @@ def test_only_the_closest_of_a_set_are_shown_and_the_others_counted() -> None:
 
 def test_each_set_is_told_by_itself() -> None:
     findings = found({(2, 101): 0.9, (2, 102): 0.8}, entry(1, "one"), entry(2, "two"), top=1)
-    assert [str(one.match) for one in findings] == ["one, entry #1", "two, entry #2"]
+    assert [str(one.match) for one in findings] == ["one#1, high severity", "two#2, high severity"]
 
 
 def test_a_band_for_review_leaves_stronger_matches_to_a_stricter_rule() -> None:
@@ -51,20 +51,21 @@ def test_a_band_for_review_leaves_stronger_matches_to_a_stricter_rule() -> None:
 
 
 def test_a_reference_with_the_same_bytes_is_told() -> None:
-    assert [str(one.match) for one in found({}, Reference("banned", 7, "a label", 2))] == ["banned, a label"]
+    (finding,) = found({}, Reference("banned", 7, "a label", 2))
+    assert str(finding.match) == "banned#7, a label, high severity"
 
 
 def test_a_set_may_have_a_threshold_of_its_own() -> None:
     scores = {(2, 101): 0.6, (2, 102): 0.6}
     findings = found(scores, entry(1, "strict"), entry(2, "loose"), thresholds={"strict": 0.7, "loose": 0.55})
-    assert [(str(one.match), one.evidence[-1].threshold) for one in findings] == [("loose, entry #2", 0.55)]
+    assert [(str(one.match), one.evidence[-1].threshold) for one in findings] == [("loose#2, high severity", 0.55)]
 
 
 def fine(number: int) -> Reference:
     return replace(entry(number, "fine"), allow=True)
 
 
-@pytest.mark.parametrize(("score", "told"), [(0.9, []), (0.8, []), (0.79, ["banned, entry #1"])])
+@pytest.mark.parametrize(("score", "told"), [(0.9, []), (0.8, []), (0.79, ["banned#1, high severity"])])
 def test_what_an_allowlist_matches_at_least_as_closely_is_left_out(score: float, told: list[str]) -> None:
     findings = found({(2, 101): 0.8, (2, 102): score}, entry(1), fine(2))
     assert [str(one.match) for one in findings] == told
@@ -95,5 +96,5 @@ def test_a_text_that_fits_sends_a_picture_to_review_whatever_the_rule_says() -> 
     rule = Rule(id="banned", detector="prohibited", threshold=0.9, verdict=Verdict.BLOCK)
     (finding,) = Prohibited(rule, "fake").detect(FakeSearch([image(2)], {(2, -4): 0.31}, [prompt]))
     assert (finding.verdict, finding.kind) == (Verdict.REVIEW, Kind.LOOKALIKE)
-    assert str(finding.match) == "weapons, a photo of a gun"
+    assert str(finding.match) == "weapons, a photo of a gun, high severity"
     assert finding.reason == "the text fits: 0.310 by fake, 0.30 asked"

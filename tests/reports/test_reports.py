@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from moderator.models import Finding, Image, Report, Unjudged
+from moderator.models import Finding, Image, Reference, Report, Unjudged
 from moderator.reports.json import JsonReporter, document
 from moderator.reports.terminal import ROWS, TerminalReporter
 from moderator.testing import HOSTILE, ReporterContract, image, report
@@ -74,6 +74,22 @@ def test_a_report_is_what_it_was(name: str, text: str) -> None:
 def test_a_hostile_name_is_kept_whole_in_json() -> None:
     names = [one["image"] for one in json.loads(JsonReporter().render(report()))["findings"]]
     assert HOSTILE in names
+
+
+def test_a_reference_is_named_as_decide_takes_it_with_its_severity() -> None:
+    banned = Reference("banned", 7, "logo.png", 2, severity="critical", set_label="banned pictures")
+    text = TerminalReporter(width=160).render(_matching(banned))
+    assert "banned#7, logo.png, banned pictures, critical severity" in text
+
+
+def test_a_text_of_a_set_has_no_entry(validator: jsonschema.Draft202012Validator) -> None:
+    found = document(_matching(Reference("banned", 1, "a photo of a gun", 0)))
+    validator.validate(found)
+    assert found["findings"][0]["match"]["entry"] is None
+
+
+def _matching(reference: Reference) -> Report:
+    return replace(report(), findings=(replace(report().findings[0], match=reference, group=None),))
 
 
 def test_colour_is_used_only_when_asked_for() -> None:

@@ -104,7 +104,7 @@ def _match(match: Image | Reference) -> Mapping[str, Any]:
             "type": "reference",
             "set": match.set,
             "set_label": match.set_label,
-            "entry": match.entry,
+            "entry": match.entry if match.content else None,
             "label": match.label,
             "severity": match.severity,
         }
