@@ -101,6 +101,12 @@ def judge(
         )
         if gone:
             notes.append(f"{gone:,} stored picture(s) whose files are gone were forgotten")
+        lacking = sum(not found.metadata for found, _ in outcome.judged) if wanted.metadata else 0
+        if lacking:
+            notes.append(
+                f"{lacking:,} of {len(outcome.judged):,} pictures have no row in the table of metadata, whose paths "
+                "are relative to its own folder: no rule knows their sku, seller and the like"
+            )
         search = StoredSearch(store, policy, embedders, outcome.judged, verifier=verifier)
         pairs = _pairwise(store, policy, embedders, outcome.judged, wanted.between, verifier) or search
         asked = [(rule, search if rule.detector == PROHIBITED else pairs) for rule in policy.rules]
