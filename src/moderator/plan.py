@@ -110,18 +110,23 @@ step() { # $1 and $2: SHA-256 of the picture kept and of the copy; $3 and $4: th
   decoded "$4"; copy=$path
   if ! holds "$1" "$keeper"; then pass "the picture to keep has changed or is gone: $3"
   elif ! holds "$2" "$copy"; then pass "the copy has changed or is gone: $4"
-  elif [ "$keeper" -ef "$copy" ]; then pass "already one file: $4"
+  elif [ "$keeper" -ef "$copy" ]; then already "$4"
   else act "$3" "$4"; fi
 }
+
+already() { pass "already one file: $1"; }
 
 pass() { passed=$((passed + 1)); printf 'passed over: %s\\n' "$1" >&2; }
 """
 
 _BODIES = {
     Action.LIST: """\
+yes=yes # to list is all there is to do
 act() { printf '%s is a copy of %s\\n' "$2" "$1"; done=$((done + 1)); }
 """,
     Action.HARDLINK: """\
+already() { printf 'already one file: %s\\n' "$1"; }
+
 # A link takes the place of the copy in one step (rename), so the name is never without a file.
 act() {
   if [ $yes = no ]; then printf 'would link %s to %s\\n' "$2" "$1"; done=$((done + 1)); return; fi

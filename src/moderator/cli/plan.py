@@ -45,7 +45,8 @@ def plan(
     """Scan pictures and write a shell script that deals with the copies; nothing is done.
 
     Read the script, start it (it tells what it would do), then start it with --yes. Each step hashes both files again
-    and passes over what has changed. Which picture of a group stays is chosen by the rule's option `keep`.
+    and passes over what has changed. Which picture of a group stays is chosen by the rule's option `keep`; it may be
+    one of an earlier scan.
     """
     from moderator.cli.progress import progress
     from moderator.plan import script, steps
@@ -63,8 +64,8 @@ def plan(
     planned = steps(report, kinds, identical=action is Action.HARDLINK)
     output.write(out, script(report, action, planned, str(into.absolute()) if into else ""))
     told = screen.errors()
-    then = f"`sh {out}` tells what it would do, with --yes it does it"
-    told.print(f"{len(planned):,} to {action.value}; {then}", markup=False)
+    then = "lists them" if action is Action.LIST else "tells what it would do, with --yes it does it"
+    told.print(f"{len(planned):,} to {action.value}; `sh {out}` {then}", markup=False)
     if not edited and action is not Action.HARDLINK:
         more = len(steps(report, [Kind.COPY, Kind.EDITED_COPY])) - len(planned)
         if more:
