@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from moderator.contracts import Store
 from moderator.gallery import TOGETHER, Gallery
+from moderator.models import Image
 from moderator.stores.sql import SqlStore
 from tests.handmade import INTAKE, at, entry, found
 
@@ -26,7 +27,12 @@ def test_the_pictures_of_a_scan_are_asked_of_the_store_in_blocks(
     contents = store.write([entry(name, at(0)) for name in names], INTAKE, "picture")
     asked: list[int] = []
     images = store.images
-    monkeypatch.setattr(store, "images", lambda wanted: asked.append(len(wanted)) or images(wanted))
+
+    def counted(wanted: Sequence[int]) -> Mapping[int, Sequence[Image]]:
+        asked.append(len(wanted))
+        return images(wanted)
+
+    monkeypatch.setattr(store, "images", counted)
     gallery = Gallery(store, [(found(name), content) for name, content in zip(names, contents, strict=True)])
     shown = [one.path for content in gallery.subjects for one in gallery.images(content)]
     assert (shown, asked) == (names, [TOGETHER, TOGETHER])

@@ -53,7 +53,10 @@ def decide(store: Store, first: str, second: str, decision: Decision) -> Decisio
     """
     digests = digest_of(store, first), digest_of(store, second)
     if digests[0] == digests[1]:
-        raise ArgumentError("the two hold the same bytes, and identical files always match")
+        raise ArgumentError(
+            "the two hold the same bytes, and identical files always match",
+            hint="a picture that is fine belongs in a reference set with `allow: true`",
+        )
     made = replace(decision, sha256=digests[0], match_sha256=digests[1], expires=_end_of(decision.expires))
     store.decide(made)
     return made
@@ -71,7 +74,9 @@ def listed(store: Store, policy: Policy) -> Sequence[Named]:
     digests = list(dict.fromkeys(bytes.fromhex(one) for pair in decisions for one in _digests(pair)))
     contents = store.contents(digests, intake_id(policy.limits))
     images, kept = (store.images(list(contents.values()), role) for role in ("picture", "reference"))
-    references = {reference.content: f"{reference.set}#{reference.entry}" for reference in store.references()}
+    references: dict[int, str] = {}
+    for reference in store.references():
+        references.setdefault(reference.content, f"{reference.set}#{reference.entry}")
 
     def name(digest: str) -> str:
         content = contents.get(bytes.fromhex(digest), 0)

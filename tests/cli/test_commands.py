@@ -118,6 +118,27 @@ def test_references_that_cannot_be_read_are_told_with_exit_code_5(run: Run, poli
     assert "not added: torn.png" in ran.out
 
 
+def test_no_command_lets_control_characters_of_a_file_name_through(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    hostile = picture(uploads / "\x1b[31mred.png", ("black", "white", "black", "white"), size=48)
+    torn = uploads / "\x1b[32mtorn.png"
+    torn.write_bytes(b"\x89PNG\r\n\x1a\n")
+    commands = (
+        ("references", "add", "banned", "--names", hostile, torn),
+        ("references", "list", "banned"),
+        ("scan", uploads),
+        ("search", uploads / "first.png"),
+        ("decide", hostile, uploads / "first.png", "--match", "--reason", "seen"),
+        ("decide", hostile, uploads / "\x1b[33mgone.png", "--match", "--reason", "seen"),
+        ("export", "sql", uploads, "--output", "vectors.sql"),
+    )
+    for command in commands:
+        ran = run(*command)
+        assert "\x1b" not in ran.out + ran.err, command
+        assert "\\x1b" in ran.out + ran.err, command
+
+
 def test_removing_needs_entries_or_all(run: Run, policy_file: Path, uploads: Path) -> None:
     run("references", "add", "banned", uploads)
     assert run("references", "remove", "banned").code == 2

@@ -29,7 +29,7 @@ def test_it_exits_with_1_for_a_prohibited_picture(run: Run, policy_file: Path, u
     assert run("references", "add", "banned", uploads / "first.png").code == 0
     ran = run("scan", uploads / "larger.png")
     assert ran.code == 1
-    assert "banned pictures, entry #1" in ran.out
+    assert "banned#1, banned pictures, high severity" in ran.out
     assert "first.png" not in ran.out.partition("banned:")[2].partition("alike:")[0]
 
 
@@ -115,18 +115,35 @@ def test_an_unknown_format_names_those_that_are_known(run: Run, policy_file: Pat
     assert "json, terminal" in ran.err
 
 
+@pytest.mark.parametrize("end", ["\n", "\0"], ids=["a line each", "NUL between them"])
 def test_a_list_is_read_from_standard_input(
-    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    lines = f"{uploads / 'first.png'}\n{uploads / 'larger.png'}\n".encode()
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    listed = "".join(f"{uploads / name}{end}" for name in ("first.png", "larger.png")).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(listed)))
     assert "2 found = 2 judged" in run("scan", "-").out
+
+
+def test_a_policy_that_is_not_there_names_the_ready_ones(run: Run, uploads: Path) -> None:
+    ran = run("scan", uploads, "--policy", "ic")
+    assert ran.code == 2
+    assert "no such policy: ic" in ran.err
+    assert "default, catalog, ci, offline, trust-and-safety" in ran.err
 
 
 def test_metadata_joins_the_pictures(run: Run, policy_file: Path, uploads: Path) -> None:
     Path("table.csv").write_text("path,sku\n" + "".join(f"{path},7\n" for path in uploads.iterdir()))
     assert "alike: 2 findings" in run("scan", uploads).out
-    assert "alike: nothing found" in run("scan", uploads, "--metadata", "table.csv").out
+    ran = run("scan", uploads, "--metadata", "table.csv")
+    assert "alike: nothing found" in ran.out
+    assert "metadata" not in ran.out
+
+
+def test_pictures_without_a_row_of_metadata_are_counted(run: Run, policy_file: Path, uploads: Path) -> None:
+    Path("table.csv").write_text(f"path,sku\n{uploads / 'first.png'},7\n")
+    assert "2 of 3 pictures have no row in the table of metadata" in run("scan", uploads, "--metadata", "table.csv").out
+    (uploads / "table.csv").write_text(f"path,sku\n{uploads / 'first.png'},7\n")  # relative to another folder
+    assert "3 of 3 pictures have no row" in run("scan", uploads, "--metadata", uploads / "table.csv").out
 
 
 def test_the_store_stands_beside_the_policy_unless_another_is_named(

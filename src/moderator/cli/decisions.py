@@ -38,6 +38,7 @@ def decide(
     """
     from moderator import decisions
     from moderator.models import Decision
+    from moderator.reports.terminal import visible
 
     if match is None or not reason.strip():
         raise ArgumentError("say --match or --not-a-match, and why with --reason")
@@ -47,7 +48,7 @@ def decide(
         made = decisions.decide(opened, first, second, word)
     until = f" until {made.expires[:10]}" if made.expires else ""
     said = "a match" if match else "no match"
-    screen.console().print(f"{first} and {second}: {said}{until}, says {made.owner}", markup=False)
+    screen.console().print(visible(f"{first} and {second}: {said}{until}, says {made.owner}"), markup=False)
 
 
 @app.command("list")

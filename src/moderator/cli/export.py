@@ -50,6 +50,7 @@ def sql(
     from moderator.cli.progress import progress
     from moderator.ingest import Ingest
     from moderator.intake.walk import walk
+    from moderator.reports.terminal import visible
 
     chosen = session(policy, store)
     if out is not None:
@@ -66,7 +67,7 @@ def sql(
                 output.show(part)
     complaints = screen.errors()
     for one in outcome.rejected:
-        complaints.print(f"not written: {one.path}: {one.reason} ({one.code})", markup=False)
+        complaints.print(f"not written: {visible(one.path)}: {one.reason} ({one.code})", markup=False)
     if out is not None:
         complaints.print(f"{len(outcome.judged):,} pictures in {out}", markup=False)
     raise typer.Exit(5 if outcome.rejected else 0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli.password import warn_of_secret
-from moderator.errors import ArgumentError, PolicyError
+from moderator.errors import ArgumentError, InputError, PolicyError
 
 if TYPE_CHECKING:
     from moderator.contracts import Store
@@ -40,7 +40,8 @@ PicturesArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PICTURES",
-        help="Files, folders, glob patterns, a CSV or JSONL manifest, or - for a list on standard input.",
+        help="Files, folders, glob patterns, a CSV or JSONL manifest, or - for a list on standard input, one "
+        "a line or separated by NUL.",
     ),
 ]
 MetadataOption = Annotated[
@@ -79,9 +80,11 @@ class Session:
 
 
 def listed() -> Iterator[str]:
-    """Yields the lines of standard input, whatever bytes a file name has; read only where `-` is a source."""
-    for line in sys.stdin.buffer:
-        yield os.fsdecode(line)
+    """Yields the paths of standard input, one a line, or where a NUL is in it, between those, as `git diff -z` and
+    `find -print0` write them. A name may have any bytes. Read only where `-` is a source."""
+    text = sys.stdin.buffer.read()
+    for path in text.split(b"\0" if b"\0" in text else b"\n"):
+        yield os.fsdecode(path)
 
 
 def session(policy: str | None, store: str | None = None) -> Session:
@@ -105,7 +108,7 @@ def session(policy: str | None, store: str | None = None) -> Session:
 
 
 def find_policy(policy: str | None) -> tuple[Path, str]:
-    """Returns the file that a `--policy` option means, and what to call it."""
+    """Returns the file that a `--policy` option means, and what to call it. Raises: InputError."""
     from moderator.resources import ready_policies
 
     ready = ready_policies()
@@ -113,6 +116,9 @@ def find_policy(policy: str | None) -> tuple[Path, str]:
         return (LOCAL, str(LOCAL)) if LOCAL.is_file() else (ready["default"], "default")
     if policy in ready and not Path(policy).is_file():
         return ready[policy], policy
+    if not Path(policy).exists():
+        hint = f"name a file (`moderator init` writes one), or one of: {', '.join(ready)}"
+        raise InputError(f"no such policy: {policy}", hint=hint)
     return Path(policy), policy
 
 

@@ -31,6 +31,7 @@ def add(
     from moderator import references
     from moderator.cli.progress import progress
     from moderator.ingest import Ingest
+    from moderator.reports.terminal import visible
 
     chosen = session(policy, store)
     if not set_name.isprintable() or not set_name.strip() or len(set_name) > 64:
@@ -41,7 +42,7 @@ def add(
     out = screen.console()
     out.print(f"{set_name}: {added.new:,} added, {added.known:,} already there", markup=False)
     for one in added.ingested.rejected:
-        out.print(f"  not added: {one.path}: {one.reason} ({one.code})", markup=False)
+        out.print(f"  not added: {visible(one.path)}: {one.reason} ({one.code})", markup=False)
     if added.ingested.skipped:
         out.print(f"  skipped: {len(added.ingested.skipped):,} that are no pictures")
     if not any(not rule.sets or set_name in rule.sets for rule in _rules(chosen)):
@@ -60,6 +61,8 @@ def show(
     from rich.table import Table
     from rich.text import Text
 
+    from moderator.reports.terminal import visible
+
     chosen = session(policy, store)
     with chosen.open_store() as opened:
         entries = opened.references([set_name]) if set_name else []
@@ -77,7 +80,7 @@ def show(
     else:
         table = Table("entry", "label", box=box.SIMPLE_HEAD)
         for entry in entries:
-            table.add_row(f"{entry.entry}", Text(entry.label))
+            table.add_row(f"{entry.entry}", Text(visible(entry.label)))
     out.print(table)
 
 

@@ -34,6 +34,13 @@ def errors() -> Console:
 def complain(message: str, hint: str = "") -> None:
     """Says what is wrong, and what to do about it."""
     out = errors()
-    out.print(Text.assemble(("error: ", "bold red"), message))
+    out.print(Text.assemble(("error: ", "bold red"), _harmless(message)))
     if hint:
-        out.print(Text.assemble(("  hint: ", "bold"), hint))
+        out.print(Text.assemble(("  hint: ", "bold"), _harmless(hint)))
+
+
+def _harmless(text: str) -> str:
+    """Spells out the control characters of file names, and keeps the lines."""
+    from moderator.reports.terminal import visible
+
+    return "\n".join(map(visible, text.split("\n")))

@@ -66,9 +66,11 @@ def _show(found: Sequence[Neighbour], name: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from moderator.reports.terminal import visible
+
     table = Table(f"cosine by {name}", "picture", box=box.SIMPLE_HEAD)
     for one in found:
-        table.add_row(f"{one.score:.3f}", Text(one.image.path, overflow="fold"))
+        table.add_row(f"{one.score:.3f}", Text(visible(one.image.path), overflow="fold"))
     screen.console().print(table)
 
 

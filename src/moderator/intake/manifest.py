@@ -33,8 +33,11 @@ def read_manifest(manifest: Path) -> list[Row]:
         with manifest.open(encoding="utf-8-sig", newline="") as stream:
             lines = _csv(stream) if manifest.suffix.lower() == ".csv" else _jsonl(stream)
             return [_row(manifest, number, columns) for number, columns in lines]
-    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
-        raise ArgumentError(f"cannot read the manifest {manifest}: {error}") from error
+    except OSError as error:
+        raise ArgumentError(f"cannot read the manifest {manifest}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
+        hint = "it must be UTF-8 text: CSV with commas, or a JSON object a line"
+        raise ArgumentError(f"cannot read the manifest {manifest}: {error}", hint=hint) from error
 
 
 def _csv(stream: Iterator[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
@@ -53,9 +56,8 @@ def _jsonl(stream: Iterator[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
 def _row(manifest: Path, number: int, columns: Mapping[str, object]) -> Row:
     column = next((name for name in PATH_COLUMNS if name in columns), None)
     if column is None:
-        raise ArgumentError(
-            f"{manifest}, line {number}: no path column", hint=f"name it one of: {', '.join(PATH_COLUMNS)}"
-        )
+        hint = f"name it one of: {', '.join(PATH_COLUMNS)}; columns are separated by commas"
+        raise ArgumentError(f"{manifest}, line {number}: no path column", hint=hint)
     path = columns[column]
     if not isinstance(path, str) or not path:
         raise ArgumentError(f"{manifest}, line {number}: the path is empty")
