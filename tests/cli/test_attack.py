@@ -31,6 +31,11 @@ def test_blind_spots_are_named_first_and_every_figure_is_written(run: Run, folde
     assert not Path("moderator.db").exists()
 
 
+def test_what_has_no_blind_spot_is_said_of_so_many_copies(run: Run, folder: Path) -> None:
+    ran = run("attack", folder, "--edit", "jpeg-30", "--pictures", "3")
+    assert "No blind spots seen: of every edit at least 90% of 3 or more copies are found" in ran.out
+
+
 def test_a_rate_below_the_least_one_exits_with_1(run: Run, folder: Path) -> None:
     ran = run("attack", folder, "--edit", "padding", "--least", "1")
     assert ran.code == 1

@@ -62,6 +62,7 @@ def test_labelled_pairs_are_enough(run: Run, folder: Path) -> None:
     Path("pairs.csv").write_text("first,second,same\n" + "\n".join(["in/00.png,in/twin.png,yes", *different]) + "\n")
     ran = run("calibrate", "--pairs", "pairs.csv", "--rate", "0.3", "--rule", "alike", "--json", "out.json")
     assert ran.code == 0, ran.out
+    assert "none seen" in ran.out  # 39 pairs say nothing of a million
     told = json.loads(Path("out.json").read_text())
     assert [one["rule"] for one in told["rules"]] == ["alike"]
     assert told["embedders"]["fake"]["found"]["all"]["count"] == 1
@@ -98,6 +99,7 @@ def test_what_reviewers_have_said_is_labelled_pairs_and_names_no_reference_file(
         (["in", "--rule", "copeis"], "did you mean `copies`?"),
         (["in", "--write", "--output", "x.yaml"], "give one of them"),
         (["in", "--policy", "offline", "--write"], "is a ready policy and is not changed"),
+        (["--decided"], "there is no decision to calibrate on"),
         (["--pairs", "broken.csv"], "broken.csv, line 2: no label in the column same"),
     ],
 )

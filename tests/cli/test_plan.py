@@ -36,6 +36,11 @@ def test_edited_copies_are_moved_only_when_asked_for(run: Run, policy_file: Path
     assert len([path for path in Path("aside").rglob("*") if path.is_file()]) == 2
 
 
+def test_what_a_scan_notes_is_told_with_the_plan(run: Run, policy_file: Path, twins: Path) -> None:
+    Path("table.csv").write_text("path,sku\nelsewhere.png,7\n")
+    assert "note: 4 of 4 pictures have no row" in run("plan", twins, "--metadata", "table.csv").err
+
+
 @pytest.mark.parametrize(
     "arguments", [["--action", "move"], ["--into", "aside"], ["--action", "hardlink", "--edited"]]
 )

@@ -63,7 +63,9 @@ def _spots(found: Attack) -> Text:
     rates = [(edit, detected(attempts).value) for edit, attempts in found.by_edit.items()]
     blind = [f"{edit.name} ({edit.words}) {rate:.0%}" for edit, rate in rates if rate < BLIND]
     if not blind:
-        return Text(f"No blind spots: of every edit at least {BLIND:.0%} are found", style="green")
+        fewest = min(map(len, found.by_edit.values()), default=0)
+        words = f"No blind spots seen: of every edit at least {BLIND:.0%} of {fewest:,} or more copies are found"
+        return Text(words, style="green")
     more = f"; and {len(blind) - SPOTS} more" if len(blind) > SPOTS else ""
     return Text.assemble(("Blind spots: ", "bold red"), "; ".join(blind[:SPOTS]), more)
 

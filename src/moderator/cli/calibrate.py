@@ -62,6 +62,8 @@ def calibrate(
     hash, verification or a reviewer (`moderator decide --match`) says that they are copies; those are named. Where the
     policy verifies, the probability it asks is what decides, and is calibrated too. A rate that the pictures cannot
     support is refused. Nothing is stored, and the policy is changed only with --write or --output; its comments stay.
+
+    Exit codes: 0 every number found, 2 your input, or a number was refused (the others are written), 3 environment.
     """
     from moderator.calibrate import Wanted, calibrate, changes, chosen_rules, labels
     from moderator.calibrate.sources import Asked, decided, measure
@@ -79,6 +81,12 @@ def calibrate(
     with chosen.open_store() as opened:
         said = decided(opened)
         words, gone = labels.reviewed(opened, chosen.policy) if reviewed else ([], 0)
+    if reviewed and not (words or pairs or same or different):
+        less = f": the files of {gone:,} are gone or have changed" if gone else ""
+        raise ArgumentError(
+            f"there is no decision to calibrate on{less}",
+            hint="`moderator decide` keeps what a reviewer says of two pictures",
+        )
     sources = _sources(pictures, pairs, same, different, words)
     with tempfile.TemporaryDirectory(prefix="moderator-") as folder:
         asked = Asked(Path(folder), copies, seed, said)

@@ -182,8 +182,10 @@ def _closest(name: str, similarities: Similarities, names: Mapping[int, str]) ->
 
 
 def _rate(rate: float) -> str:
+    if math.isnan(rate):
+        return "-"
     million = rate * 1e6
-    return "-" if math.isnan(rate) else f"{million:,.0f}" if million >= 100 else f"{million:.2g}"
+    return f"{million:,.0f}" if million >= 100 else f"{million:.2g}" if rate else "none seen"
 
 
 def _percent(share: Share) -> str:

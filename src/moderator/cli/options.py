@@ -46,7 +46,9 @@ PicturesArgument = Annotated[
 ]
 MetadataOption = Annotated[
     Path | None,
-    typer.Option(metavar="CSV", help="A CSV or JSONL file with a path column; its columns join the pictures."),
+    typer.Option(
+        metavar="CSV", help="A CSV or JSONL file with a path column; its columns join the pictures of this scan."
+    ),
 ]
 BetweenOption = Annotated[
     tuple[str, str] | None,

@@ -50,6 +50,7 @@ def plan(
     """
     from moderator.cli.progress import progress
     from moderator.plan import script, steps
+    from moderator.reports.terminal import visible
     from moderator.scanning import scan
 
     if (action is Action.MOVE) != (into is not None):
@@ -70,6 +71,8 @@ def plan(
         more = len(steps(report, [Kind.COPY, Kind.EDITED_COPY])) - len(planned)
         if more:
             told.print(f"edited copies, which no hash proves: {more:,}; they are in it with --edited", markup=False)
+    for note in report.notes:
+        told.print(f"note: {visible(note)}", markup=False)
     if report.rejected:
         told.print(f"{len(report.rejected):,} files could not be judged and are not in it", markup=False)
     raise typer.Exit(report.exit_code(chosen.policy.fail_on) if report.faults else 5 if report.rejected else 0)
