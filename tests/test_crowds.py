@@ -1,4 +1,4 @@
-"""Very many pictures of one content, or of the same pixels: what they take grows with their number, not its square."""
+"""Very many pictures of one content, of the same pixels, or near one another: their number counts, not its square."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from moderator import candidates
+from moderator.candidates import FEW
 from moderator.contracts import Entry, Store
 from moderator.ladder import StoredSearch
 from moderator.models import Finding
 from moderator.policy import Rule
 from moderator.stores.sql import SqlStore
 from moderator_duplicates.detector import Duplicates
-from tests.handmade import INTAKE, at, cosine_of, fingerprint, found, turned, vectors
+from tests.handmade import INTAKE, at, cosine_of, entry, fingerprint, found, turned, vectors
 from tests.test_ladder import COPY_MODEL, FAR, HASH, ByHand, policy
 
 CROWD = 20_000
@@ -57,6 +60,34 @@ def test_pictures_with_the_same_pixels_are_told_once_each(store: Store) -> None:
 def test_the_matches_of_pictures_with_the_same_pixels_grow_with_their_number(store: Store) -> None:
     search = scanned(store, [*saved_anew(300), *saved_anew(300, 5.0, "near")])
     assert len(list(search.copies("copies", cosine_of(10)))) == 299 + 299 + 1
+
+
+def near_one_another(count: int) -> list[Entry]:
+    """Copies that differ in their pixels, by a little, and have no hash."""
+    degrees = np.random.default_rng(3).uniform(0, 4, count)
+    return [entry(f"near-{place:04}.png", vectors(at(one), COPY_MODEL)) for place, one in enumerate(degrees.tolist())]
+
+
+def test_the_matches_of_pictures_near_one_another_grow_with_their_number(store: Store) -> None:
+    search = scanned(store, near_one_another(600))
+    assert len(list(search.copies("copies", cosine_of(10)))) < 600 * (FEW + 2)
+
+
+def test_pictures_near_one_another_are_one_group_and_are_told_once_each(store: Store) -> None:
+    findings = duplicates(scanned(store, near_one_another(600)))
+    assert len({one.image.path for one in findings}) == len(findings) == 599
+    assert {(one.group.size, str(one.match)) for one in findings if one.group} == {(600, "near-0000.png")}
+
+
+def test_more_pictures_near_one_another_than_are_compared_with_one_are_few_groups(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "CAP", 100)
+    findings = duplicates(scanned(store, near_one_another(600)))
+    groups = {one.group.id for one in findings if one.group}
+    assert len(groups) < 20
+    assert len(findings) < 2 * 600
+    assert len({one.image.path for one in findings} | {str(one.match) for one in findings}) == 600
 
 
 def test_files_with_the_same_bytes_are_told_once_each(store: Store) -> None:

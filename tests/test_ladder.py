@@ -455,37 +455,58 @@ def cap(monkeypatch: pytest.MonkeyPatch) -> int:
     return 3
 
 
-def test_a_picture_with_as_many_matches_as_the_cap_is_told_without_a_note(shop: Shop, cap: int) -> None:
-    shop.before(*[entry(f"old {number}", copying(number)) for number in range(1, cap + 1)])
-    search = shop.scan(entry("new", copying(0)))
-    assert (len(copies(search, "copies", 10)), search.notes) == (cap, [])
+@pytest.fixture
+def crowd(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Takes more than three matches for a crowd, instead of fifty, and tells the two closest."""
+    monkeypatch.setattr(candidates, "CROWD", 3)
+    monkeypatch.setattr(candidates, "FEW", 2)
+    return 3
 
 
-def test_a_picture_with_more_matches_keeps_the_closest_and_a_note_says_so(shop: Shop, cap: int) -> None:
-    shop.before(*[entry(f"old {number}", copying(number)) for number in range(1, cap + 2)])
+def test_a_picture_that_is_in_no_crowd_is_told_with_all_its_copies_and_without_a_note(shop: Shop, crowd: int) -> None:
+    shop.before(*[entry(f"old {number}", copying(number)) for number in range(1, crowd + 1)])
     search = shop.scan(entry("new", copying(0)))
-    assert shop.told(copies(search, "copies", 10)) == [("new", "old 1"), ("new", "old 2"), ("new", "old 3")]
+    assert (len(copies(search, "copies", 10)), search.notes) == (crowd, [])
+
+
+def test_a_picture_in_a_crowd_is_told_with_its_closest_copies_and_a_note_says_so(shop: Shop, crowd: int) -> None:
+    shop.before(*[entry(f"old {number}", copying(number)) for number in range(1, crowd + 2)])
+    search = shop.scan(entry("new", copying(0)))
+    assert shop.told(copies(search, "copies", 10)) == [("new", "old 1"), ("new", "old 2")]
+    assert search.notes == [
+        "1 picture(s) are in crowds, near to more than 3 others each: of the matches of each the 2 closest are told, "
+        "and the one with a picture in the middle of the crowd"
+    ]
+
+
+def test_the_pictures_of_a_crowd_are_told_with_its_middle_too(shop: Shop, crowd: int) -> None:
+    names = [f"{number}" for number in range(9)]
+    search = shop.scan(*[entry(name, copying(float(name))) for name in names])
+    told = {frozenset(pair) for pair in shop.told(copies(search, "copies", 10))}
+    assert told >= {frozenset(("0", name)) for name in names[1:]}
+    assert len(told) < 9 * 8 / 2
+
+
+def test_what_is_in_a_crowd_by_hash_is_noted_too(shop: Shop, crowd: int) -> None:
+    shop.before(*[hashed(f"old {number}", turned(flipped(HASH, number))) for number in range(1, crowd + 2)])
+    search = shop.scan(hashed("new", turned(HASH)))
+    assert len(copies(search, "copies", 10)) == 2
+    assert len(search.notes) == 1
+
+
+def test_a_picture_with_more_references_than_the_cap_keeps_the_closest_and_a_note_says_so(shop: Shop, cap: int) -> None:
+    shop.prohibit("weapons", *[entry(f"knife {number}", copying(number)) for number in range(cap + 1)])
+    search = shop.scan(entry("new", copying(0)))
+    assert [match.score for match in prohibited(search, 10)] == pytest.approx([1.0, cosine_of(1), cosine_of(2)])
     (note,) = search.notes
     assert note.startswith(f"1 picture(s) have more than 3 matches at {cosine_of(10):g} by copies: ")
     assert note.endswith("the closest 3 of each are reported; raise the threshold")
 
 
-def test_a_picture_that_is_as_close_to_many_as_to_itself_is_still_capped(shop: Shop, cap: int) -> None:
-    shop.before(*[entry(f"old {number}", copying(0)) for number in range(10)])
-    search = shop.scan(entry("new", copying(0)))
-    assert (len(copies(search, "copies", 10)), len(search.notes)) == (cap, 1)
-
-
-def test_references_are_capped_as_pictures_are(shop: Shop, cap: int) -> None:
-    shop.prohibit("weapons", *[entry(f"knife {number}", copying(number)) for number in range(cap + 1)])
-    search = shop.scan(entry("new", copying(0)))
-    assert (len(prohibited(search, 10)), len(search.notes)) == (cap, 1)
-
-
-def test_more_matches_by_hash_than_the_cap_are_noted_too(shop: Shop, cap: int) -> None:
-    shop.before(*[hashed(f"old {number}", turned(flipped(HASH, number))) for number in range(1, cap + 2)])
+def test_more_references_by_hash_than_the_cap_are_noted_too(shop: Shop, cap: int) -> None:
+    shop.prohibit("weapons", *[hashed(f"k {number}", turned(flipped(HASH, number))) for number in range(1, cap + 2)])
     search = shop.scan(hashed("new", turned(HASH)))
-    assert len(copies(search, "copies", 10)) == cap
+    assert len(prohibited(search, 10)) == cap
     (note,) = search.notes
     assert note.startswith("1 picture(s) have more than 3 matches by perceptual hash")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import product
 
 from pydantic import field_validator
@@ -19,6 +19,8 @@ from moderator_duplicates.pictures import Pictures, Ranked
 Links = Mapping[int, Mapping[int, Match]]
 """The matches of a node, by the other one."""
 Ranks = Mapping[int, Ranked]
+CROWD = 50
+"""A picture with more matches than this is the middle of a crowd (`Search.copies`): they are near to one another."""
 
 
 class DuplicatesOptions(CatalogueOptions):
@@ -68,11 +70,13 @@ class Duplicates(Detector):
             search.note(f"{variants:,} pair(s) that {self.rule.id} leaves to `lookalike`: by the metadata, variants")
         ranks = {content: pictures.rank(pictures.of(content)[0]) for content in links}
         self._join_stored(search, links, ranks)
-        stars = _stars(links, ranks)
+        crowds = {content: list(matches) for content, matches in links.items() if len(matches) > CROWD}
+        stars = self._stars(search, links, ranks, crowds)
         for keeper, members in stars.items():
             yield from self._group(search, pictures, [keeper, *members], links)
         keepers = {one: keeper for keeper, members in stars.items() for one in (keeper, *members)}
-        yield from self._across(pictures, links, keepers)
+        crowded = {one for middle, others in crowds.items() for one in (middle, *others)}
+        yield from self._across(pictures, links, keepers, crowded)
 
     def _is_asked(self, image: Image, other: Image) -> bool:
         across, within = self.options.across, self.options.within
@@ -85,6 +89,36 @@ class Duplicates(Detector):
         """Says that two images have different values of a column; empty where they do not."""
         ours, theirs = image.metadata.get(column), other.metadata.get(column)
         return f"taken: {column} {ours} here, {theirs} there; " if ours and theirs and ours != theirs else ""
+
+    def _link(self, search: Search, links: dict[int, dict[int, Match]], best: int, others: Sequence[int]) -> None:
+        """Asks which of some pictures are copies of the best of them, where that is not known, and links those."""
+        pairs = [(best, other) for other in others if other not in links[best]]
+        for match in search.weighed(self.embedder, self.rule.threshold, pairs):
+            links[best][match.other] = links[match.other][best] = match
+
+    def _stars(
+        self, search: Search, links: dict[int, dict[int, Match]], ranks: Ranks, crowds: Mapping[int, Sequence[int]]
+    ) -> dict[int, list[int]]:
+        """Returns members by keeper: the best content not yet taken keeps, and takes what matches it.
+
+        What is in a crowd with a keeper was compared with the middle of that, whichever it is, and is asked about the
+        keeper now.
+
+        Args:
+            crowds: what each middle matches.
+        """
+        taken: set[int] = set()
+        stars: dict[int, list[int]] = {}
+        for keeper in sorted(links, key=lambda one: ranks[one]):
+            if keeper in taken:
+                continue
+            taken.add(keeper)
+            near = [other for one in (keeper, *links[keeper]) for other in crowds.get(one, ())]
+            self._link(search, links, keeper, [one for one in dict.fromkeys(near) if one not in taken])
+            members = sorted((one for one in links[keeper] if one not in taken), key=lambda one: ranks[one])
+            taken.update(members)
+            stars[keeper] = members
+        return stars
 
     def _join_stored(self, search: Search, links: dict[int, dict[int, Match]], ranks: Ranks) -> None:
         """Links stored copies of one scanned picture to the best of them, which `copies` does not, as far as they are
@@ -99,9 +133,7 @@ class Duplicates(Detector):
             rest = sorted(stored, key=lambda one: ranks[one])
             while len(rest) > 1:
                 best, *others = rest
-                pairs = [(best, other) for other in others if other not in links[best]]
-                for match in search.weighed(self.embedder, self.rule.threshold, pairs):
-                    links[best][match.other] = links[match.other][best] = match
+                self._link(search, links, best, others)
                 rest = [other for other in others if other not in links[best]]
 
     def _group(self, search: Search, pictures: Pictures, nodes: Sequence[int], links: Links) -> Iterator[Finding]:
@@ -136,14 +168,24 @@ class Duplicates(Detector):
                 offered.append((node, image))
         return offered
 
-    def _across(self, pictures: Pictures, links: Links, keepers: Mapping[int, int]) -> Iterator[Finding]:
-        """Yields the matches between pictures of different groups, so that no link is lost in the grouping."""
+    def _across(
+        self, pictures: Pictures, links: Links, keepers: Mapping[int, int], crowded: Set[int]
+    ) -> Iterator[Finding]:
+        """Yields the matches between pictures of different groups, so that no link is lost in the grouping; between
+        pictures in crowds the closest of each in each other group."""
         subjects = set(pictures.nodes)
-        for first, matches in links.items():
-            for second, match in matches.items():
-                told = second in subjects and second < first  # this pair comes from its other side
-                if first not in subjects or told or keepers[first] == keepers[second]:
-                    continue
+        apart = [
+            (match, first, second)
+            for first, matches in links.items()
+            for second, match in matches.items()
+            if first in subjects and keepers[first] != keepers[second]
+            if second not in subjects or first < second  # else this pair comes from its other side
+        ]
+        told: set[tuple[int, int]] = set()
+        for match, first, second in sorted(apart, key=lambda one: (list(Kind).index(one[0].kind), -one[0].score)):
+            sides = {(first, keepers[second]), (second, keepers[first])}
+            if not (sides <= told and {first, second} <= crowded):
+                told |= sides
                 ours = (image for image in pictures.of(first) if image.scanned)
                 pair = next(pair for pair in product(ours, pictures.of(second)) if self._is_asked(*pair))
                 yield self.finding(
@@ -165,15 +207,3 @@ class Duplicates(Detector):
             other, which = (pair[0], "the match") if group.keeper == pair[1] else (pair[1], "this one")
             words += f"; {which} is kept {why(group.keeper, other, self.options.keep)}"
         return words
-
-
-def _stars(links: Links, ranks: Ranks) -> dict[int, list[int]]:
-    """Returns members by keeper: the best content not yet taken keeps, and takes what matches it."""
-    taken: set[int] = set()
-    stars: dict[int, list[int]] = {}
-    for content in sorted(links, key=lambda one: ranks[one]):
-        if content not in taken:
-            members = [other for other in links[content] if other not in taken]
-            taken.update([content, *members])
-            stars[content] = sorted(members, key=lambda one: ranks[one])
-    return stars

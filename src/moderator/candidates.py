@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property, partial
 
 import numpy as np
@@ -17,7 +17,10 @@ CAP = 1000
 """Most matches kept for one picture and rule; a report says when it was reached."""
 
 CROWD = 50
-"""Most contents with the same pixels among which the closest others are still looked for."""
+"""Most matches of one picture that are all weighed as copies; and most contents with the same pixels among which the
+closest others are still looked for."""
+FEW = 10
+"""Of a picture with more matches, so many of the closest are weighed, and the one with the middle of its crowd."""
 
 Pair = tuple[int, int]
 
@@ -52,6 +55,13 @@ class Candidates:
         self._note = note
         self._apart = apart
         self._hashed: dict[Scope, set[Pair]] = {}
+        self._middles: dict[int, None] = {}
+
+    def copies(self, embedder: str, threshold: float, among: Asked) -> Iterator[Pair]:
+        """Yields every pair of pictures whose cosine is at or above `threshold`, but of a crowd, pictures that are near
+        to so many of each other that each two could not be weighed, those of each with its closest and with the middle.
+        So what crowds take grows with their number, not its square."""
+        yield from self._thinned(self._hits(embedder, threshold, among, CAP))
 
     def above(self, embedder: str, threshold: float, among: Asked) -> Iterator[tuple[Pair, float]]:
         """Yields every pair whose cosine is at or above `threshold`, and the cosine, the closest `CAP` of each."""
@@ -123,11 +133,41 @@ class Candidates:
                 f"reported{advice}"
             )
 
+    def _thinned(self, blocks: Iterable[exact.Hits]) -> Iterator[Pair]:
+        """Keeps pairs of two pictures, but thins out crowds; `blocks` have the closest of each picture first."""
+        crowded = 0
+        for hits in blocks:
+            starts = np.flatnonzero(np.diff(hits.contents, prepend=-1))
+            for content, others in zip(hits.contents[starts].tolist(), np.split(hits.others, starts)[1:], strict=True):
+                near = [other for other in others.tolist() if other != content]
+                if len(near) > CROWD:
+                    crowded += 1
+                    near = [*near[:FEW], *self._middles_of(content, near)]
+                yield from ((content, other) for other in near)
+        if crowded:
+            self._note(
+                f"{crowded:,} picture(s) are in crowds, near to more than {CROWD} others each: of the matches of each "
+                f"the {FEW} closest are told, and the one with a picture in the middle of the crowd"
+            )
+
+    def _middles_of(self, content: int, near: Sequence[int]) -> Sequence[int]:
+        """Returns the middle of the crowd that a picture is in: the closest known one, or itself from now on, which is
+        then compared with the other middles."""
+        known = next((other for other in near if other in self._middles), None)
+        if known is not None or content in self._middles:
+            return [] if known is None else [known]
+        others = list(self._middles)
+        self._middles[content] = None
+        return others
+
     def hashed(self, scope: Scope, only: Sequence[int] | None = None) -> set[Pair]:
-        """Returns pairs with identical pixels or a matching PDQ hash in any orientation."""
+        """Returns pairs with identical pixels or a matching PDQ hash in any orientation, of pictures as `copies`."""
         if scope not in self._hashed:
             twins = self.twins if scope == "images" else {}
             found = self._hashes.near(scope, only, CAP + 2, twins)
-            near = {pair for pair, _ in self._capped(found, "by perceptual hash")}
+            if scope == "images":
+                near = set(self._thinned([found]))
+            else:
+                near = {pair for pair, _ in self._capped(found, "by perceptual hash")}
             self._hashed[scope] = near.union(self._hashes.same_pixels(scope, only, twins))
         return self._hashed[scope]

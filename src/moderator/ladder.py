@@ -119,7 +119,10 @@ class StoredSearch(Search):
 
     def _near(self, embedder: str, threshold: float, among: Asked) -> set[Pair]:
         """Pairs at or above the threshold, and where they are verified, the closest below it too."""
-        pairs = {pair for pair, _ in self._candidates.above(embedder, threshold, among)}
+        if among.scope == "images":
+            pairs = set(self._candidates.copies(embedder, threshold, among))
+        else:
+            pairs = {pair for pair, _ in self._candidates.above(embedder, threshold, among)}
         if self._verify is not None:
             copying = self._embedders[embedder].finds_copies
             least = self._verify.least if copying else threshold - MEANING_BELOW

@@ -114,6 +114,27 @@ def test_a_cap_keeps_the_closest_of_each_content(
         assert kept == all_scores[:cap]
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 2**40), st.sampled_from([-1.0, -0.5, -0.0, 0.0, 0.25, 0.5, 1.0])),
+        max_size=60,
+    ),
+    st.integers(1, 5),
+)
+def test_hits_are_ranked_as_sorting_them_one_by_one_does(rows: list[tuple[int, int, float]], cap: int) -> None:
+    rows = [(first, second % 7 if second % 2 else second, score + 0.0) for first, second, score in rows]
+    best: dict[tuple[int, int], float] = {}
+    for first, second, score in rows:
+        best[first, second] = max(score, best.get((first, second), -2.0))
+    expected: list[tuple[int, int, float]] = []
+    for content in sorted({first for first, _, _ in rows}):
+        ranked = sorted((-score, other) for (first, other), score in best.items() if first == content)
+        expected += [(content, other, -less) for less, other in ranked[:cap]]
+    firsts, seconds, scores = (np.array([row[place] for row in rows]) for place in range(3))
+    hits = exact.closest(exact.Hits(firsts.astype(np.int64), seconds.astype(np.int64), scores.astype(np.float32)), cap)
+    assert list(zip(hits.contents.tolist(), hits.others.tolist(), hits.scores.tolist(), strict=True)) == expected
+
+
 @given(sides(), THRESHOLDS)
 def test_what_is_found_is_the_same_from_either_side(side: Side, threshold: float) -> None:
     found = {(first, second) for first, second, _ in search(side, side, threshold)}

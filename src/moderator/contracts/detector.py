@@ -41,7 +41,8 @@ class Search(ABC):
         """Pairs of distinct contents, one of this scan at least, that agree by a hash or whose cosine
         similarity is at or above `threshold`, or that are verified copies, where the policy has candidates verified;
         what was verified to be no copy is left out. `content` is always of this scan. Those that another content of
-        this scan stands for (`twins`) are matched with that one alone."""
+        this scan stands for (`twins`) are matched with that one alone, and those of a crowd, near to more than 50
+        others each, with a few of the closest and with one picture in the middle, which is noted."""
 
     @property
     def twins(self) -> Mapping[int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -157,14 +158,43 @@ def joined(parts: Sequence[Hits]) -> Hits:
 
 def closest(hits: Hits, cap: int) -> Hits:
     """Keeps each pair once, with its best score, and the `cap` best of each content."""
-    order = np.lexsort((-hits.scores, hits.others, hits.contents))
-    contents, others, scores = hits.contents[order], hits.others[order], hits.scores[order]
-    first = np.ones(len(contents), dtype=bool)
-    first[1:] = (contents[1:] != contents[:-1]) | (others[1:] != others[:-1])
-    contents, others, scores = contents[first], others[first], scores[first]
-    order = np.lexsort((others, -scores, contents))
-    contents, others, scores = contents[order], others[order], scores[order]
-    starts = np.flatnonzero(np.r_[True, contents[1:] != contents[:-1]]) if len(contents) else np.empty(0, np.int64)
-    rank = np.arange(len(contents)) - np.repeat(starts, np.diff(np.r_[starts, len(contents)]))
-    kept = rank < cap
-    return Hits(contents[kept], others[kept], scores[kept])
+    if not len(hits.contents):
+        return hits
+    hits = _ranked(hits)
+    hits = _first(hits)
+    starts = np.flatnonzero(np.diff(hits.contents, prepend=hits.contents[0] - 1))
+    rank = np.arange(len(hits.contents)) - np.repeat(starts, np.diff(starts, append=len(hits.contents)))
+    return _taken(hits, rank < cap)
+
+
+def _ranked(hits: Hits) -> Hits:
+    """Returns hits by content, the closest first, and of equal ones the lower id.
+
+    `np.lexsort` does it in a line, and takes six times as long as one sort of 64 bits.
+    """
+    hits = _taken(hits, np.argsort(hits.contents, kind="stable"))  # they come in runs that are sorted
+    group = np.cumsum(np.diff(hits.contents, prepend=hits.contents[0]) != 0).astype(np.uint64)
+    bits = np.ascontiguousarray(hits.scores, dtype=np.float32).view(np.uint32)
+    rising = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))  # as unsigned numbers, in the order of the floats
+    key = group << np.uint64(32) | ~rising
+    order = np.argsort(key)
+    key = key[order]
+    same = key[1:] == key[:-1]
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    order[tied] = order[tied][np.lexsort((hits.others[order[tied]], key[tied]))]
+    return _taken(hits, order)
+
+
+def _first(hits: Hits) -> Hits:
+    """Returns the first of each pair: two contents of several views may be there several times."""
+    _, group = np.unique(hits.contents, return_inverse=True)
+    others, other = np.unique(hits.others, return_inverse=True)
+    pairs = group * len(others) + other
+    ordered = np.sort(pairs)
+    if (ordered[1:] != ordered[:-1]).all():
+        return hits
+    return _taken(hits, np.sort(np.unique(pairs, return_index=True)[1]))
+
+
+def _taken(hits: Hits, chosen: npt.NDArray[Any]) -> Hits:
+    return Hits(hits.contents[chosen], hits.others[chosen], hits.scores[chosen])
