@@ -227,15 +227,28 @@ def _line(loc: Place, lines: Mapping[Place, int]) -> int | None:
 
 
 def _problem(loc: Place, item: Any, lines: Mapping[Place, int], fields: Sequence[str] | None = None) -> Problem:
-    message, hint = item["msg"][0].lower() + item["msg"][1:], ""
+    told, hint = item["msg"].removeprefix("Value error, "), ""
+    message = told[0].lower() + told[1:]
+    loc = _in_document(loc, lines, missing=item["type"] == "missing")
     if item["type"] == "extra_forbidden":
         message = f"unknown key `{loc[-1]}`"
         hint = did_you_mean(str(loc[-1]), fields or list(_fields_at(loc[:-1])))
     elif item["type"] == "missing":
         message = f"the key `{loc[-1]}` is missing"
+    elif item["type"] == "sequence_str":
+        message = f"must be a list, such as [{item['input']}]"
     elif not isinstance(item["input"], dict | list):
         message += f", got {item['input']!r}"
     return Problem(dotted(loc), message, hint, _line(loc, lines))
+
+
+def _in_document(loc: Place, lines: Mapping[Place, int], *, missing: bool) -> Place:
+    """Returns a place without the names that pydantic gives to the branches of a union, which nobody wrote."""
+    place: Place = ()
+    for number, part in enumerate(loc, 1):
+        if (*place, part) in lines or (missing and number == len(loc)):
+            place = (*place, part)
+    return place
 
 
 def did_you_mean(wrong: str, known: Sequence[str]) -> str:

@@ -74,6 +74,22 @@ def test_policy_check_names_five_mistakes_at_once_with_their_lines(run: Run) -> 
         assert any(f"line {line}," in one and words in one for one in ran.err.splitlines()), words
 
 
+@pytest.mark.parametrize(
+    ("keep", "told"),
+    [
+        ("[{seller: us}]", "line 6, rules[0].options.keep[0].seller: must be a list, such as [us]"),
+        ("path", "line 6, rules[0].options.keep: must be a list, such as [path]"),
+        ("[pth]", "line 6, rules[0].options.keep: no criterion `pth`; known: "),
+    ],
+)
+def test_policy_check_tells_a_wrong_keep_in_the_words_of_the_policy(run: Run, keep: str, told: str) -> None:
+    rule = f"  - {{id: copies, detector: duplicates, threshold: 0.9, options: {{keep: {keep}}}}}\n"
+    Path("wrong.yaml").write_text(f"version: 1\nembedders:\n  fake: {{type: fake, model: quarters}}\n\nrules:\n{rule}")
+    ran = run("policy", "check", "wrong.yaml")
+    assert ran.code == 2
+    assert told in ran.err
+
+
 def test_the_printed_schema_accepts_the_ready_policies_and_refuses_a_wrong_one(run: Run) -> None:
     import yaml
 
