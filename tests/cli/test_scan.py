@@ -124,6 +124,17 @@ def test_a_list_is_read_from_standard_input(
     assert "2 found = 2 judged" in run("scan", "-").out
 
 
+def test_a_link_that_is_named_is_rejected_and_one_met_in_a_folder_skipped(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    link = uploads / "link.png"
+    link.symlink_to("first.png")
+    ran = run("scan", link)
+    assert ran.code == 5
+    assert "1 found = 0 judged + 1 rejected + 0 skipped" in ran.out
+    assert "0 rejected + 1 skipped" in run("scan", uploads).out
+
+
 def test_a_policy_that_is_not_there_names_the_ready_ones(run: Run, uploads: Path) -> None:
     ran = run("scan", uploads, "--policy", "ic")
     assert ran.code == 2

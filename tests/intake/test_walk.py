@@ -147,7 +147,7 @@ def test_a_symbolic_link_is_told_and_not_followed(here: Path) -> None:
 def test_a_named_symbolic_link_to_a_file_is_told_too(here: Path) -> None:
     touch("one.png")
     Path("link.png").symlink_to("one.png")
-    assert codes(["link.png"]) == {"link.png": "symlink"}
+    assert codes(["link.png"]) == {"link.png": "named_symlink"}
 
 
 def test_a_pipe_and_a_socket_are_told_and_not_opened(here: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_pipe_and_a_socket_are_told_and_not_opened(here: Path) -> None:
 
 
 def test_a_device_is_told(here: Path) -> None:
-    assert codes(["/dev/null"]) == {"/dev/null": "not_regular"}
+    assert codes(["/dev/null"]) == {"/dev/null": "named_not_regular"}
 
 
 def test_an_excluded_folder_is_told_and_not_entered(here: Path) -> None:

@@ -9,12 +9,16 @@ import glob
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from moderator.contracts import Found
 from moderator.errors import ArgumentError
 from moderator.intake.manifest import MANIFESTS, read_manifest
 from moderator.models import Unjudged
+
+NAMED = {"symlink": "named_symlink", "not_regular": "named_not_regular"}
+"""Codes of what was named itself and not met in a folder: it is no picture that can be passed over unseen."""
 
 
 def walk(
@@ -44,7 +48,10 @@ def walk(
             if absolute not in seen:
                 seen.add(absolute)
                 found = skipped or _stat(path, absolute, table.get(absolute, {}))
-                yield found if isinstance(found, Unjudged) else (found, path == name)
+                if isinstance(found, Unjudged):
+                    yield replace(found, code=NAMED.get(found.code, found.code)) if path == name else found
+                else:
+                    yield found, path == name
 
 
 def _named(
