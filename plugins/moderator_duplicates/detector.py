@@ -13,7 +13,7 @@ from itertools import product
 from pydantic import field_validator
 
 from moderator import CatalogueOptions, Detector, Finding, Group, Image, Kind, Match, Search
-from moderator_duplicates.keeper import Criterion, problem, why
+from moderator_duplicates.keeper import Criterion, columns_of, problem, why
 from moderator_duplicates.pictures import Pictures, Ranked
 
 Links = Mapping[int, Mapping[int, Match]]
@@ -55,6 +55,7 @@ class Duplicates(Detector):
 
     def detect(self, search: Search) -> Iterable[Finding]:
         pictures = Pictures(search, self.options.keep)
+        self._note_columns(search, pictures)
         links: dict[int, dict[int, Match]] = {content: {} for content in pictures.nodes}
         variants = 0
         for match in search.copies(self.embedder, self.rule.threshold):
@@ -77,6 +78,20 @@ class Duplicates(Detector):
         keepers = {one: keeper for keeper, members in stars.items() for one in (keeper, *members)}
         crowded = {one for middle, others in crowds.items() for one in (middle, *others)}
         yield from self._across(pictures, links, keepers, crowded)
+
+    def _note_columns(self, search: Search, pictures: Pictures) -> None:
+        """Says which metadata columns the rule asks for and no picture has: what they should tell is not found."""
+        options = self.options
+        named = [column for column in (options.across, options.within) if column]
+        missing = dict.fromkeys([*named, *columns_of(options.keep)])
+        there: set[str] = set()
+        for node in pictures.nodes:
+            if there.issuperset(missing):
+                return
+            there.update(name for one in pictures.of(node) for name, value in one.metadata.items() if value)
+        has = f"; they have: {', '.join(sorted(there))}" if there else ""
+        for column in (one for one in missing if one not in there and pictures.nodes):
+            search.note(f"{self.rule.id} asks for the metadata column `{column}`, which no picture has{has}")
 
     def _is_asked(self, image: Image, other: Image) -> bool:
         across, within = self.options.across, self.options.within

@@ -22,12 +22,21 @@ CRITERIA: Mapping[str, tuple[Callable[[Image], object], Callable[[Image], str]]]
 """Each criterion by name: what sorts the better picture first, and what is said of a picture."""
 
 
+OF_FILES = ("format", "folder")
+"""Preferences that are no metadata columns."""
+
+
 def problem(criterion: Criterion) -> str:
     """Says what is wrong with a criterion of a policy; empty where nothing is."""
     if isinstance(criterion, str):
         known = f"known: {', '.join(CRITERIA)}, or a column with its values"
         return "" if criterion in CRITERIA else f"no criterion `{criterion}`; {known}"
     return "" if len(criterion) == 1 else "a preference is one key with its values, such as `seller: [ours]`"
+
+
+def columns_of(keep: Sequence[Criterion]) -> Sequence[str]:
+    """Returns the metadata columns that criteria ask for."""
+    return [key for criterion in keep if not isinstance(criterion, str) for key in criterion if key not in OF_FILES]
 
 
 def rank(image: Image, keep: Sequence[Criterion]) -> tuple[object, ...]:

@@ -173,6 +173,14 @@ def test_identical_files_of_two_sellers_are_taken() -> None:
     assert pairs(asked(pictures, {}, across="seller")) == {("b.jpg", "a.jpg"), ("c.jpg", "b.jpg")}
 
 
+@pytest.mark.parametrize("options", [{"across": "seller"}, {"within": "seller"}, {"keep": [{"seller": ["us"]}]}])
+def test_a_metadata_column_that_no_picture_has_is_told(options: dict[str, Any]) -> None:
+    search = FakeSearch([image(1, Seller="us"), image(2, seller="")], {})
+    rule = Rule(id="copies", detector="duplicates", threshold=0.5, options=options)
+    assert list(Duplicates(rule, "fake").detect(search)) == []
+    assert search.notes == ["copies asks for the metadata column `seller`, which no picture has; they have: Seller"]
+
+
 @given(st.lists(st.sampled_from(["", "ann", "bob"]), min_size=2, max_size=6))
 def test_every_copy_is_either_across_two_values_or_within_one(sellers: list[str]) -> None:
     pictures = [image(number, seller=seller) for number, seller in enumerate(sellers)]
@@ -234,6 +242,6 @@ def test_the_package_is_a_plugin_without_privilege() -> None:
     source = Path(str(moderator_duplicates.__file__)).with_name("detector.py").read_text()
     assert {line for line in source.splitlines() if "moderator" in line and "import" in line} == {
         "from moderator import CatalogueOptions, Detector, Finding, Group, Image, Kind, Match, Search",
-        "from moderator_duplicates.keeper import Criterion, problem, why",
+        "from moderator_duplicates.keeper import Criterion, columns_of, problem, why",
         "from moderator_duplicates.pictures import Pictures, Ranked",
     }
