@@ -62,6 +62,8 @@ class Prohibited(Detector):
     def _matches(self, search: Search) -> Iterator[tuple[Match, Sequence[Reference]]]:
         """Asks the sets of each threshold, and the allowlists at the lowest, so that a closer one is never missed."""
         own = self.options.thresholds
+        for name in sorted(own.keys() - search.reference_sets.keys()):
+            search.note(f"{self.rule.id} has a threshold for the set `{name}`, which is not there")
         allow = [name for name, declared in search.reference_sets.items() if declared.allow]
         asked = [name for name in self.rule.sets or search.reference_sets if name not in allow]
         by_threshold: dict[float, list[str]] = defaultdict(list)

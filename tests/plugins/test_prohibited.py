@@ -61,6 +61,13 @@ def test_a_set_may_have_a_threshold_of_its_own() -> None:
     assert [(str(one.match), one.evidence[-1].threshold) for one in findings] == [("loose#2, high severity", 0.55)]
 
 
+def test_a_threshold_for_a_set_that_is_not_there_is_told() -> None:
+    rule = Rule(id="banned", detector="prohibited", threshold=0.5, options={"thresholds": {"one": 0.6, "oen": 0.7}})
+    search = FakeSearch([image(2)], {}, [entry(1, "one")])
+    assert list(Prohibited(rule, "fake").detect(search)) == []
+    assert search.notes == ["banned has a threshold for the set `oen`, which is not there"]
+
+
 def fine(number: int) -> Reference:
     return replace(entry(number, "fine"), allow=True)
 
