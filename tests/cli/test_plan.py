@@ -36,6 +36,12 @@ def test_edited_copies_are_moved_only_when_asked_for(run: Run, policy_file: Path
     assert len([path for path in Path("aside").rglob("*") if path.is_file()]) == 2
 
 
+def test_a_folder_for_copies_within_what_is_scanned_is_noted(run: Run, policy_file: Path, twins: Path) -> None:
+    move = ("plan", twins, "--action", "move", "--into")
+    assert f"lies in {twins}, where the next scan finds the copies again" in run(*move, twins / "aside").err
+    assert "lies in" not in run(*move, "aside").err
+
+
 def test_what_a_scan_notes_is_told_with_the_plan(run: Run, policy_file: Path, twins: Path) -> None:
     Path("table.csv").write_text("path,sku\nelsewhere.png,7\n")
     assert "note: 4 of 4 pictures have no row" in run("plan", twins, "--metadata", "table.csv").err

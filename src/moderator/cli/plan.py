@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +19,8 @@ from moderator.cli.options import (
     wanted_pictures,
 )
 from moderator.errors import ArgumentError
-from moderator.models import Kind
-from moderator.plan import Action
+from moderator.models import Kind, Report
+from moderator.plan import Action, Step
 
 
 def plan(
@@ -50,7 +51,6 @@ def plan(
     """
     from moderator.cli.progress import progress
     from moderator.plan import script, steps
-    from moderator.reports.terminal import visible
     from moderator.scanning import scan
 
     if (action is Action.MOVE) != (into is not None):
@@ -64,15 +64,28 @@ def plan(
     kinds = [Kind.COPY, Kind.EDITED_COPY] if edited else [Kind.COPY]
     planned = steps(report, kinds, identical=action is Action.HARDLINK)
     output.write(out, script(report, action, planned, str(into.absolute()) if into else ""))
-    told = screen.errors()
-    then = "lists them" if action is Action.LIST else "tells what it would do, with --yes it does it"
-    told.print(f"{len(planned):,} to {action.value}; `sh {out}` {then}", markup=False)
-    if not edited and action is not Action.HARDLINK:
-        more = len(steps(report, [Kind.COPY, Kind.EDITED_COPY])) - len(planned)
-        if more:
-            told.print(f"edited copies, which no hash proves: {more:,}; they are in it with --edited", markup=False)
-    for note in report.notes:
-        told.print(f"note: {visible(note)}", markup=False)
-    if report.rejected:
-        told.print(f"{len(report.rejected):,} files could not be judged and are not in it", markup=False)
+    sources = (*(pictures or ()), *(between or ()))
+    for line in (*_told(report, planned, action, out, edited=edited), *_notes(report, sources, into)):
+        screen.errors().print(line, markup=False)
     raise typer.Exit(report.exit_code(chosen.policy.fail_on) if report.faults else 5 if report.rejected else 0)
+
+
+def _told(report: Report, planned: Sequence[Step], action: Action, out: Path, *, edited: bool) -> Iterator[str]:
+    from moderator.plan import steps
+
+    then = "lists them" if action is Action.LIST else "tells what it would do, with --yes it does it"
+    yield f"{len(planned):,} to {action.value}; `sh {out}` {then}"
+    both = planned if edited or action is Action.HARDLINK else steps(report, [Kind.COPY, Kind.EDITED_COPY])
+    if more := len(both) - len(planned):
+        yield f"edited copies, which no hash proves: {more:,}; they are in it with --edited"
+
+
+def _notes(report: Report, sources: Sequence[str], into: Path | None) -> Iterator[str]:
+    from moderator.reports.terminal import visible
+
+    yield from (f"note: {visible(note)}" for note in report.notes)
+    for source in sources:
+        if into is not None and Path(source).is_dir() and into.absolute().is_relative_to(Path(source).absolute()):
+            yield f"note: {visible(f'{into} lies in {source}')}, where the next scan finds the copies again"
+    if report.rejected:
+        yield f"{len(report.rejected):,} files could not be judged and are not in it"
