@@ -115,6 +115,16 @@ def test_a_copy_of_a_picture_stored_by_an_earlier_scan_is_found(policy: Policy, 
     assert all(Path(finding.image.path).name == "late.png" for finding in report.findings)
 
 
+def test_after_a_folder_was_moved_the_report_tells_that_the_pictures_matched_are_gone(
+    policy: Policy, uploads: Path, tmp_path: Path
+) -> None:
+    assert not any("files are gone, as after" in note for note in judge(policy, uploads).notes)
+    uploads.rename(tmp_path / "moved")
+    report = judge(policy, tmp_path / "moved")
+    copies = [one for one in report.findings if isinstance(one.match, Image) and not one.match.scanned]
+    assert any(note.startswith(f"{len(copies)} finding(s) are of stored pictures whose files") for note in report.notes)
+
+
 def test_pictures_whose_files_are_gone_are_forgotten(policy: Policy, uploads: Path) -> None:
     judge(policy, uploads)
     (uploads / "larger.png").unlink()

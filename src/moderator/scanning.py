@@ -112,6 +112,11 @@ def judge(
         asked = [(rule, search if rule.detector == PROHIBITED else pairs) for rule in policy.rules]
         findings, faults = _ask(policy, registry, asked, progress)
         findings = _confirmed(findings, store.decisions(), search)
+        if lost := _lost(findings):
+            notes.append(
+                f"{lost:,} finding(s) are of stored pictures whose files are gone, as after a folder was moved; "
+                "another store (--store) knows nothing of them"
+            )
         if verifier is not None and verifier.unverified:
             notes.append(
                 f"{verifier.unverified:,} candidate pair(s) could not be verified, as a file is gone and no local "
@@ -253,6 +258,13 @@ def _confirmed(findings: Sequence[Finding], decisions: Sequence[Decision], searc
         said = f"{finding.reason}; a match, says {word.owner}: {word.reason}" if word else finding.reason
         told.append(replace(finding, reason=said))
     return told
+
+
+def _lost(findings: Sequence[Finding]) -> int:
+    """Returns how many findings match a picture of an earlier scan whose file is gone."""
+    matches = [one.match.file for one in findings if isinstance(one.match, Image) and not one.match.scanned]
+    gone = {file for file in set(matches) if not os.path.lexists(file)}
+    return sum(file in gone for file in matches)
 
 
 def _digests(finding: Finding, search: StoredSearch) -> Iterator[str]:
