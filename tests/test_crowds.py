@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from moderator.candidates import FEW
 from moderator.contracts import Entry, Store
 from moderator.ladder import StoredSearch
 from moderator.models import Finding
-from moderator.policy import Rule
+from moderator.policy import Limits, Rule, Verify
 from moderator.stores.sql import SqlStore
+from moderator.verification import Done, Told, Verifier
 from moderator_duplicates.detector import Duplicates
 from tests.handmade import INTAKE, at, cosine_of, entry, fingerprint, found, turned, vectors
 from tests.test_ladder import COPY_MODEL, FAR, HASH, ByHand, policy
@@ -29,12 +30,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def scanned(store: Store, entries: list[Entry]) -> StoredSearch:
+def scanned(store: Store, entries: list[Entry], verifier: Verifier | None = None) -> StoredSearch:
     contents = store.write(entries, INTAKE, "picture")
     chosen = policy(Rule(id="copies", detector="duplicates", embedder="copies", threshold=cosine_of(10)))
     embedders = {name: ByHand(spec) for name, spec in chosen.embedders.items()}
     files = [one.found for one in entries]
-    return StoredSearch(store, chosen, embedders, list(zip(files, contents, strict=True)))
+    return StoredSearch(store, chosen, embedders, list(zip(files, contents, strict=True)), verifier=verifier)
 
 
 def saved_anew(count: int, degrees: float = 0.0, name: str = "crowd", pdq: bytes = HASH) -> list[Entry]:
@@ -88,6 +89,23 @@ def test_more_pictures_near_one_another_than_are_compared_with_one_are_few_group
     assert len(groups) < 20
     assert len(findings) < 2 * 600
     assert len({one.image.path for one in findings} | {str(one.match) for one in findings}) == 600
+
+
+def test_copies_near_one_another_are_not_verified_each_with_each_to_find_lookalikes(store: Store) -> None:
+    asked: list[tuple[int, int]] = []
+
+    class Counted(Verifier):
+        def verify(self, pairs: Mapping[tuple[int, int], tuple[str, str]], done: Done) -> Told:
+            asked.extend(pairs)
+            return dict.fromkeys(pairs)  # no file is there: the cosine tells
+
+    with Counted(store, Limits(), Verify()) as verifier:
+        other = entry("else.png", vectors(at(40), COPY_MODEL))
+        search = scanned(store, [*near_one_another(300), other], verifier)
+        told = list(search.alike("copies", cosine_of(45), 3, lambda _first, _second: cosine_of(45)))
+    assert told
+    assert all(search.subjects[-1] in (one.content, one.other) for one in told)
+    assert len(asked) < 300 * 3
 
 
 def test_files_with_the_same_bytes_are_told_once_each(store: Store) -> None:

@@ -55,13 +55,22 @@ class Candidates:
         self._note = note
         self._apart = apart
         self._hashed: dict[Scope, set[Pair]] = {}
-        self._middles: dict[int, None] = {}
+        self._middles: dict[int, int] = {}
+        self._searched: set[tuple[str, float]] = set()
 
     def copies(self, embedder: str, threshold: float, among: Asked) -> Iterator[Pair]:
         """Yields every pair of pictures whose cosine is at or above `threshold`, but of a crowd, pictures that are near
         to so many of each other that each two could not be weighed, those of each with its closest and with the middle.
         So what crowds take grows with their number, not its square."""
         yield from self._thinned(self._hits(embedder, threshold, among, CAP))
+        self._searched.add((embedder, threshold))
+
+    def middles(self, embedder: str, threshold: float, among: Asked) -> Iterator[Pair]:
+        """Yields the pairs of a picture in a crowd with the middle of that, of those that `copies` tells."""
+        if (embedder, threshold) not in self._searched:
+            for _ in self.copies(embedder, threshold, among):
+                pass
+        yield from (pair for pair in self._middles.items() if pair[0] != pair[1])
 
     def above(self, embedder: str, threshold: float, among: Asked) -> Iterator[tuple[Pair, float]]:
         """Yields every pair whose cosine is at or above `threshold`, and the cosine, the closest `CAP` of each."""
@@ -143,7 +152,7 @@ class Candidates:
                 if len(near) > CROWD:
                     crowded += 1
                     near = [*near[:FEW], *self._middles_of(content, near)]
-                yield from ((content, other) for other in near)
+                yield from ((content, other) for other in near if other != content)
         if crowded:
             self._note(
                 f"{crowded:,} picture(s) are in crowds, near to more than {CROWD} others each: of the matches of each "
@@ -153,12 +162,12 @@ class Candidates:
     def _middles_of(self, content: int, near: Sequence[int]) -> Sequence[int]:
         """Returns the middle of the crowd that a picture is in: the closest known one, or itself from now on, which is
         then compared with the other middles."""
-        known = next((other for other in near if other in self._middles), None)
-        if known is not None or content in self._middles:
-            return [] if known is None else [known]
-        others = list(self._middles)
-        self._middles[content] = None
-        return others
+        if content not in self._middles:
+            known = next((other for other in near if self._middles.get(other) == other), content)
+            others = [one for one, middle in self._middles.items() if one == middle] if known == content else []
+            self._middles[content] = known
+            return others or [known]
+        return [self._middles[content]]
 
     def hashed(self, scope: Scope, only: Sequence[int] | None = None) -> set[Pair]:
         """Returns pairs with identical pixels or a matching PDQ hash in any orientation, of pictures as `copies`."""

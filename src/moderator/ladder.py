@@ -140,7 +140,10 @@ class StoredSearch(Search):
         kept: Counter[int] = Counter()
         rung = Evidence(embedder, Kind.LOOKALIKE, None, threshold)
         asked_of = replace(self._pictures, parts=False)
-        near = sorted(self._candidates.above(embedder, threshold, asked_of), key=lambda hit: (-hit[1], hit[0]))
+        crowds = self._crowds
+        found = self._candidates.above(embedder, threshold, asked_of)
+        apart = ((pair, score) for pair, score in found if crowds.get(pair[0], pair[0]) != crowds.get(pair[1], pair[1]))
+        near = sorted(apart, key=lambda hit: (-hit[1], hit[0]))
         pairs = _unordered(pair for pair, _ in near)
         matches = self._weighing.matches(pairs, (*self._copy_rungs, rung), None)
 
@@ -156,6 +159,19 @@ class StoredSearch(Search):
                 for first, second in self._stood_for(match.content, match.other):
                     if (one := _at_least(replace(match, content=first, other=second), asked)) is not None:
                         yield one
+
+    @cached_property
+    def _crowds(self) -> Mapping[int, int]:
+        """Pictures in crowds of copies, by the one in the middle, of which each is a copy: so they are no lookalikes of
+        one another, and are not weighed each with each."""
+        if self._verify is None:
+            return {}
+        crowds: dict[int, int] = {}
+        for rung in self._copy_rungs:
+            if rung.kind is Kind.EDITED_COPY:
+                pairs = sorted(self._candidates.middles(rung.signal, rung.threshold, self._pictures))
+                crowds.update((one.content, one.other) for one in self.weighed(rung.signal, rung.threshold, pairs))
+        return crowds
 
     def _stood_for(self, first: int, second: int) -> Iterator[Pair]:
         """Yields a pair, and those of the contents with the same pixels that each of it stands for."""
