@@ -108,7 +108,7 @@ class Duplicates(Detector):
     def _link(self, search: Search, links: dict[int, dict[int, Match]], best: int, others: Sequence[int]) -> None:
         """Asks which of some pictures are copies of the best of them, where that is not known, and links those."""
         pairs = [(best, other) for other in others if other not in links[best]]
-        for match in search.weighed(self.embedder, self.rule.threshold, pairs):
+        for match in search.weighed(self.embedder, self.rule.threshold, pairs) if pairs else ():
             links[best][match.other] = links[match.other][best] = match
 
     def _stars(

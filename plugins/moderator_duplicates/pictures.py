@@ -44,7 +44,7 @@ class Pictures:
         if node not in self._known:
             contents = (node, *self._search.twins_of(node))
             images = [image for content in contents for image in self._search.images(content)]
-            self._known[node] = sorted(images, key=self.rank)
+            self._known[node] = sorted(images, key=self.rank) if len(images) > 1 else images
         return self._known[node]
 
     def kinds(self, node: int) -> Sequence[Image]:

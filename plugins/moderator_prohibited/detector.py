@@ -29,6 +29,8 @@ class ProhibitedOptions(Options):
     review, in which stays what was verified to be no copy."""
     thresholds: Mapping[str, Cosine] = Field(default_factory=dict)
     """Least similarity by reference set, in place of the rule's."""
+    probabilities: Mapping[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
+    """Least probability of a verified copy by reference set, where one asks more than `verify` in the policy."""
     prompt_threshold: Cosine = PROMPT_THRESHOLD
     """Least similarity of a picture and a text of a set's `prompts`; lower than that of two pictures."""
 
@@ -45,9 +47,9 @@ class Prohibited(Detector):
         allowed: dict[int, list[Match]] = defaultdict(list)
         for match, references in self._matches(search):
             for reference in references:
-                if not reference.allow:
+                if not reference.allow and self._is_sure(match, reference.set):
                     matched[match.content][reference.set].append((match, reference))
-                else:
+                elif reference.allow:
                     allowed[match.content].append(match)
         fine: set[int] = set()
         for content in (one for one in search.subjects if one in matched):
@@ -62,7 +64,7 @@ class Prohibited(Detector):
     def _matches(self, search: Search) -> Iterator[tuple[Match, Sequence[Reference]]]:
         """Asks the sets of each threshold, and the allowlists at the lowest, so that a closer one is never missed."""
         own = self.options.thresholds
-        for name in sorted(own.keys() - search.reference_sets.keys()):
+        for name in sorted((own.keys() | self.options.probabilities.keys()) - search.reference_sets.keys()):
             search.note(f"{self.rule.id} has a threshold for the set `{name}`, which is not there")
         allow = [name for name, declared in search.reference_sets.items() if declared.allow]
         asked = [name for name in self.rule.sets or search.reference_sets if name not in allow]
@@ -73,6 +75,12 @@ class Prohibited(Detector):
             by_threshold[min(by_threshold)] += allow
         for threshold, names in by_threshold.items() or [(self.rule.threshold, self.rule.sets)]:
             yield from search.prohibited(self.embedder, threshold, names, self.rule.copies_only)
+
+    def _is_sure(self, match: Match, set_name: str) -> bool:
+        """Whether a verified copy is as probable as this set asks; what needs no verification is sure."""
+        strongest = match.strongest
+        verified = strongest.signal == "verified" and strongest.kind is Kind.EDITED_COPY
+        return not verified or (strongest.score or 0.0) >= self.options.probabilities.get(set_name, 0.0)
 
     def _is_asked(self, match: Match) -> bool:
         below = self.options.below

@@ -127,11 +127,11 @@ class StoredSearch(Search):
             copying = self._embedders[embedder].finds_copies
             least = self._verify.least if copying else threshold - MEANING_BELOW
             pairs |= set(self._candidates.closest(embedder, least, self._verify.candidates, among))
-            if not any(one.finds_copies for one in self._embedders.values()):
-                self.note(
-                    f"candidates for copies come from hashes and {embedder}, a model of meaning: strong edits may be "
-                    "missed; an embedder of `type: onnx`, `model: sscd` finds more"
-                )
+        if not any(one.finds_copies for one in self._embedders.values()):
+            self.note(
+                f"candidates for copies come from hashes and {embedder}, a model of meaning: strong edits may be "
+                "missed; an embedder of `type: onnx`, `model: sscd` finds more"
+            )
         return pairs
 
     def alike(
@@ -210,7 +210,9 @@ class StoredSearch(Search):
         if not any(not sets or name in sets for name in self._filled_sets):
             if not self._has_prompts(sets):
                 where = f"the set {', '.join(sets)}" if sets else "any set"
-                self.note(f"no references in {where}: nothing could match; fill it with `moderator references add`")
+                mirrored = any(one.folder for name, one in self.reference_sets.items() if name in sets)
+                how = "put pictures into its folder" if mirrored else "fill it with `moderator references add`"
+                self.note(f"no references in {where}: nothing could match; {how}")
             return
         pairs = self._near(embedder, threshold, Asked("references", self._entries_of(sets)))
         pairs |= self._candidates.hashed("references")

@@ -55,6 +55,15 @@ def test_a_reference_with_the_same_bytes_is_told() -> None:
     assert str(finding.match) == "banned#7, a label, high severity"
 
 
+def test_a_set_may_ask_more_of_verification_than_the_policy_does() -> None:
+    references = entry(1, "strict"), entry(2, "usual"), entry(3, "strict")
+    options = {"probabilities": {"strict": 0.99}}
+    rule = Rule(id="banned", detector="prohibited", threshold=0.9, options=options)
+    search = FakeSearch([image(2)], {(2, 101): 0.95, (2, 102): 0.95, (2, 103): 0.995}, references)
+    findings = Prohibited(rule, "verified").detect(search)  # a rung of this name is that of verification
+    assert [one.match.entry for one in findings if isinstance(one.match, Reference)] == [3, 2]
+
+
 def test_a_set_may_have_a_threshold_of_its_own() -> None:
     scores = {(2, 101): 0.6, (2, 102): 0.6}
     findings = found(scores, entry(1, "strict"), entry(2, "loose"), thresholds={"strict": 0.7, "loose": 0.55})

@@ -48,7 +48,9 @@ def read_labels(path: Path, same: bool | None = None) -> list[Labelled]:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
             return [_labelled(path, reader.line_num, row, same) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise ArgumentError(f"cannot read the pairs {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise ArgumentError(f"cannot read the pairs {path}: {error}") from error
 
 

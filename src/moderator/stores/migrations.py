@@ -102,7 +102,10 @@ def missing(asked: Session | Cursor, known: Sequence[Migration]) -> list[Migrati
         )
     for migration in known:
         if done.get(migration.number, migration.digest) != migration.digest:
-            raise StoreError(f"migration {migration.number} of the store is not the one this moderator ships")
+            raise StoreError(
+                f"migration {migration.number} of the store is not the one this moderator ships",
+                hint="the store is of an unreleased version: start a new one, and scan again",
+            )
     return [migration for migration in known if migration.number not in done]
 
 
