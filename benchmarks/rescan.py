@@ -85,8 +85,8 @@ def main() -> None:
                 timed("walk, ask what is known, forget what has gone", FILES, "files", rescan),
             ]
         url = f"sqlite:///{temporary}/store.db"
-        rows.append(timed("the whole scan: all pairs, two rules, a report", FILES, "files", lambda: whole(folder, url)))
-    publish("rescan", rows, f"nothing has changed; vectors of {embedder.model.dimension} dimensions, as of a fake model")
+        rows.append(timed("the whole scan: all pairs, two rules", FILES, "files", lambda: whole(folder, url)))
+    publish("rescan", rows, f"nothing has changed; vectors of {embedder.model.dimension} dimensions")
 
 
 if __name__ == "__main__":
