@@ -21,12 +21,17 @@ from benchmarks.copies import OTHERS, opened, pictures
 from benchmarks.recolour import recoloured
 from moderator.edits import BATTERY, Edit
 from moderator.edits.copies import QUALITY, save_copies
+from moderator.fingerprint import Fingerprint
+from moderator.intake.pdq import pdq
+from moderator.search import rungs
 
 RECOLOURED = "recoloured"
 """The edit that is none: it makes a variant, which no method may take for a copy."""
-COPY, ITEM, VARIANT, OTHER = 0, 1, 2, 3
-RELATIONS = ("copy", "same item, another photo", "variant", "another picture")
-"""What a query is to a reference; all but the first are negatives, the middle two hard ones."""
+COPY, ITEM, VARIANT, OTHER, UNSURE = 0, 1, 2, 3, 4
+RELATIONS = ("copy", "same item, another photo", "variant", "another picture", "unsure")
+"""What a query is to a reference; the middle three are negatives, two of them hard ones. Unsure, and not counted, are
+pictures that a hash calls one in some orientation, where no table says what they show: folders hold mirrored twins, and
+one wallpaper dark and light."""
 
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -72,11 +77,13 @@ class Collection:
     Attributes:
         references: pictures to find, in a folder of their own.
         sources: the pictures that queries were made of: the references, then the strangers.
+        twins: bool `[sources, sources]`, pairs that are `UNSURE`.
     """
 
     references: Sequence[Picture]
     sources: Sequence[Picture]
     queries: Sequence[Query]
+    twins: Flags
 
     def relations(self) -> Numbers:
         """Returns what each query is to each reference, `[queries, references]`."""
@@ -87,6 +94,7 @@ class Collection:
             ours = items[: len(self.references)]
             told[row, ours[:, 1] == family] = VARIANT
             told[row, ours[:, 0] == item] = ITEM
+            told[row, self.twins[query.source, : len(self.references)]] = UNSURE
             if query.source < len(self.references):
                 told[row, query.source] = VARIANT if query.edit == RECOLOURED else COPY
         return told
@@ -119,7 +127,16 @@ def make(source: Path, folder: Path, sizes: Sizes, seed: int) -> Collection:
     for number, one in enumerate(sources):
         wanted = sizes.edits if number < count else sizes.stranger_edits
         queries += _edited(one, number, _chosen(number, wanted, seed), (folder / "queries", seed, others))
-    return Collection(references, sources, queries)
+    return Collection(references, sources, queries, twins(sources))
+
+
+def twins(pictures: Sequence[Picture]) -> Flags:
+    """Returns which two pictures without a table of products a hash calls one, bool `[n, n]`."""
+    prints = []
+    for one in pictures:
+        hashed, quality = pdq(opened(one.path)) if one.item == one.family else (b"", 0)
+        prints.append(Fingerprint(b"", 0, "", 0, 0, 0, pdq=hashed, pdq_quality=quality))
+    return rungs.same_picture(prints) & ~np.eye(len(prints), dtype=np.bool_)
 
 
 def _copied(one: Picture, folder: Path, number: int) -> Picture:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.collection import COPY, RELATIONS, Collection, Flags, Numbers
+from benchmarks.collection import COPY, RELATIONS, UNSURE, Collection, Flags, Numbers
 from moderator.edits import PLAIN
 
 PRECISIONS = (0.999, 0.99)
@@ -77,10 +77,12 @@ class Judge:
         queries, references = collection.judged()
         self._tuned, self._judged = np.ix_(~queries, ~references), np.ix_(queries, references)
         self._relations = collection.relations()
+        self._unsure = self._relations == UNSURE
         self._edits = np.array([one.edit for one in collection.queries])[queries]
 
     def row(self, method: Scored) -> Row:
-        """Returns a method's figures."""
+        """Returns a method's figures; what is unsure counts for nothing."""
+        method = replace(method, scores=np.where(self._unsure, -np.inf, method.scores))
         tuned, right = method.scores[self._tuned], self._relations[self._tuned] == COPY
         frozen = {f"{wanted}": self.at(method, threshold(tuned, right, wanted)) for wanted in PRECISIONS}
         judged, truth = method.scores[self._judged], self._relations[self._judged] == COPY
@@ -111,7 +113,7 @@ def _counted(relations: Numbers, chosen: Flags) -> Mapping[str, int]:
     return {
         name: int(((relations == relation) & chosen).sum())
         for relation, name in enumerate(RELATIONS)
-        if relation != COPY
+        if relation not in (COPY, UNSURE)
     }
 
 
@@ -153,4 +155,5 @@ def hardest(
         order = np.argsort(sign * method.scores[rows, columns], kind="stable")[:count]
         return [(int(rows[at]), int(columns[at]), float(method.scores[rows[at], columns[at]])) for at in order]
 
-    return pairs((relations != COPY) & np.isfinite(method.scores), -1.0), pairs(relations == COPY, 1.0)
+    negative = (relations != COPY) & (relations != UNSURE)
+    return pairs(negative & np.isfinite(method.scores), -1.0), pairs(relations == COPY, 1.0)

@@ -76,7 +76,8 @@ def publish(source: Path) -> None:
 
 def _among(pictures: Sequence[Picture]) -> Collection:
     """All pictures as references, and the same ones as queries."""
-    return Collection(pictures, pictures, [Query(one.path, number, "") for number, one in enumerate(pictures)])
+    return Collection(pictures, pictures, [Query(one.path, number, "") for number, one in enumerate(pictures)],
+                      np.zeros((len(pictures),) * 2, dtype=np.bool_))  # fmt: skip
 
 
 def _relations(pictures: Sequence[Picture]) -> Numbers:

@@ -90,7 +90,7 @@ def _described(made: Collection) -> str:
     return (
         f"{len(made.references):,} references, {len(made.sources) - len(made.references):,} other pictures, "
         f"{len(made.queries):,} edited copies of both; judged: {own:,} copies, {int(queries.sum()):,} queries x "
-        f"{int(references.sum()):,} references"
+        f"{int(references.sum()):,} references; {int(np.triu(made.twins).sum())} pairs of pictures unsure, not counted"
     )
 
 
