@@ -16,7 +16,9 @@ from moderator.intake.decode import prepare
 from moderator.models import Evidence, Kind
 from moderator.policy import Verify
 from moderator.search.verify import Verification, features, geometry, verify
+from moderator.search.verify.colour import colour
 from moderator.search.verify.features import Features
+from moderator.search.verify.photometry import Blocks
 from moderator.verification import evidence
 
 
@@ -48,6 +50,23 @@ def test_an_edited_copy_is_told(edit: str, pictures: dict[str, Image.Image], kno
     assert told.copy >= Verify().probability
 
 
+@pytest.mark.parametrize("edit", ["brightness", "contrast", "greyscale", "saturation", "colour-cast", "filter"])
+def test_it_does_not_matter_which_of_two_was_edited(
+    edit: str, pictures: dict[str, Image.Image], known: dict[str, Features]
+) -> None:
+    copy = local(EDITS[edit].apply(pictures["coffee"], 5))
+    assert verify(copy, known["coffee"]).copy >= Verify().probability
+    assert verify(known["coffee"], copy).copy >= Verify().probability
+
+
+def test_a_text_over_a_picture_leaves_it_its_keypoints(
+    pictures: dict[str, Image.Image], known: dict[str, Features]
+) -> None:
+    alignment = geometry.align(local(EDITS["text"].apply(pictures["chelsea"], 2)), known["chelsea"])
+    assert alignment is not None
+    assert alignment.inliers > 50
+
+
 def test_no_photograph_is_a_copy_of_another(known: dict[str, Features]) -> None:
     names = sorted(known)
     wrong = [
@@ -71,6 +90,24 @@ def test_a_recoloured_thing_is_a_variant_and_no_copy() -> None:
     rung = evidence(verify(features.extract(red), features.extract(blue)), Verify())
     assert rung.kind is Kind.VARIANT
     assert rung.refutes
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_what_colours_leave_unexplained_is_the_same_from_either_side(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    yes = np.ones((6, 8), dtype=np.bool_)
+    ours, theirs = random.uniform(0, 255, (2, 6, 8, 3)).astype(np.float32)
+    correlation = random.uniform(-1, 1, (6, 8)).astype(np.float32)
+    assert colour(Blocks(yes, yes, correlation, ours, theirs)) == colour(Blocks(yes, yes, correlation, theirs, ours))
+
+
+@given(st.floats(1.0, 1.6), st.integers(0, 2**32 - 1))
+def test_a_brighter_copy_is_explained_though_it_is_clipped(gain: float, seed: int) -> None:
+    dark = np.random.default_rng(seed).uniform(20, 235, (8, 8, 3)).astype(np.float32)
+    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
+    told = colour(Blocks(yes, yes, one, (dark * gain).clip(0, 255), dark))
+    assert told.chroma < 0.2
+    assert told.unexplained < 0.2
 
 
 SAME_BY_HASH = Evidence("pdq", Kind.COPY, 0.9, 0.7578, "12 of 256 bits differ")

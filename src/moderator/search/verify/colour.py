@@ -30,9 +30,11 @@ TINT = 0.35
 """By how much of their mean the gains of the channels may differ: white and one colour could else become any two."""
 LEVELS = 12.0
 """Levels by which a block may differ from what the change for the whole picture explains."""
-ROUNDS = 4
+DARK, BRIGHT = 6.0, 249.0
+"""Levels below and above which a mean of a block may be of clipped ones."""
+ROUNDS = 3
 """Rounds of the robust fit."""
-FITTED = 120
+FITTED = 60
 """About as many blocks the change is fitted to; it is then held against all."""
 
 
@@ -51,7 +53,8 @@ class Colour:
         recoloured: the largest connected patch of agreeing blocks that differ in colour or brightness, as a share.
         cast: by how much the gains of the channels differ, as a standard deviation of their logarithms.
         saturation, gamma: of the change.
-        contrast: the mean colour of the second picture's blocks, in levels from grey: how much there was to compare.
+        contrast: the mean colour of blocks after the change, in levels from grey: how much there was to compare.
+        unexplained: what is left as a share of that, a sticker or a text not counted at its full difference.
     """
 
     luma: float
@@ -65,48 +68,67 @@ class Colour:
     saturation: float
     gamma: float
     contrast: float
+    unexplained: float
 
 
-UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0)
+UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
 """Of pictures that overlap in too few blocks to tell."""
 
 
 def colour(compared: Blocks) -> Colour:
-    """Fits one change of colours to the blocks that agree or are plain in both pictures, and measures what is left."""
+    """Fits one change of colours to the blocks that agree or are plain in both pictures, and measures what is left.
+
+    Either picture may have been made of the other, and an edit brings back neither colours nor clipped levels: the
+    direction is told that leaves less unexplained.
+    """
     asked = compared.seen & (compared.agrees | ~compared.textured)
     if asked.sum() < 6:
         return UNKNOWN
-    ours, theirs = compared.ours[asked].astype(np.float64), compared.theirs[asked].astype(np.float64)
     agrees = compared.agrees[asked]
-    change = _fitted(ours, theirs, np.where(agrees, 1.0, 0.4))
-    raw = change.applied(theirs)
-    told = ((raw > -4) & (raw < 259)).all(axis=1)
+    ours, theirs = (one[asked].astype(np.float64) for one in (compared.ours, compared.theirs))
+    both = (_told(after, before, asked, agrees) for after, before in ((ours, theirs), (theirs, ours)))
+    return min(both, key=lambda one: (one.unexplained, one.left))
+
+
+def _told(after: Values, before: Values, asked: Mask, agrees: Mask) -> Colour:
+    """Measures what a change of the second colours into the first leaves."""
+    change = _fitted(after, before, np.where(agrees, 1.0, 0.4))
+    raw = change.applied(before)
+    known = (raw > -4) & (raw < 259)
+    told = known.sum(axis=1) >= 2
     expected = raw.clip(0, 255)
-    bright, dark = ours @ LUMA, expected @ LUMA
+    difference = (after - expected) @ LUMA
     # A vignette or a shadow scales a block's brightness and leaves its colour.
-    scale = ((ours * expected).sum(axis=1) / np.maximum((expected**2).sum(axis=1), 1.0)).clip(0.4, 1.6)
-    left = np.linalg.norm(ours - expected * scale[:, None], axis=1)
-    luma = np.abs(bright - dark) > 1.5 * LEVELS
-    shaded = np.abs(_smooth(bright - dark, asked, told & agrees)) > 1.5 * LEVELS
+    scale = ((after * expected).sum(axis=1) / np.maximum((expected**2).sum(axis=1), 1.0)).clip(0.4, 1.6)
+    left = np.linalg.norm((after - expected * scale[:, None]) * known, axis=1)
+    luma = np.abs(difference) > 1.5 * LEVELS
+    shaded = np.abs(_smooth(difference, asked, told & agrees)) > 1.5 * LEVELS
     odd = (left > LEVELS) | shaded
     textured, plain = told & agrees, told & ~agrees
     return Colour(
-        luma=_share(luma, textured),
-        plain_luma=_share(luma, plain),
-        shading=_share(shaded, textured),
-        chroma=_share(left > LEVELS, textured),
-        plain_chroma=_share(left > LEVELS, plain),
-        left=float(left[told].mean()) if told.any() else 0.0,
+        luma=_mean(luma, textured),
+        plain_luma=_mean(luma, plain),
+        shading=_mean(shaded, textured),
+        chroma=_mean(left > LEVELS, textured),
+        plain_chroma=_mean(left > LEVELS, plain),
+        left=_mean(left, told),
         recoloured=_patch(asked, odd & textured),
         cast=float(np.log(change.gains).std()),
         saturation=change.saturation,
         gamma=change.gamma,
-        contrast=float(np.linalg.norm(theirs - (theirs @ LUMA)[:, None], axis=1).mean()),
+        contrast=float(_chroma(after).mean()),
+        unexplained=_mean(left.clip(max=2 * LEVELS), told) / max(_mean(_chroma(after), told), LEVELS),
     )
 
 
-def _share(differs: Mask, among: Mask) -> float:
-    return float(differs[among].mean()) if among.any() else 0.0
+def _chroma(colours: Values) -> Values:
+    """Returns how far colours are from grey, in levels."""
+    away: Values = np.linalg.norm(colours - (colours @ LUMA)[:, None], axis=1)
+    return away
+
+
+def _mean(values: Values | Mask, among: Mask) -> float:
+    return float(values[among].mean()) if among.any() else 0.0
 
 
 def _smooth(left: Values, asked: Mask, trusted: Mask) -> Values:
@@ -152,33 +174,36 @@ def _curved(colours: Values, saturation: float, gamma: float) -> Values:
 TRIED = tuple(product(SATURATIONS, GAMMAS))
 
 
-def _fitted(ours: Values, theirs: Values, weight: Values) -> _Change:
-    """Returns the change that explains most: for each saturation and power, gains and offsets by reweighted least
-    squares, less what would be clipped."""
-    every = max(1, len(ours) // FITTED)
-    ours, theirs, weight = ours[::every], theirs[::every], weight[::every]
-    every_way = np.stack([_curved(theirs, *one) for one in TRIED])
+def _fitted(after: Values, before: Values, weight: Values) -> _Change:
+    """Returns the change of the second colours into the first that explains most: for each saturation and power, gains
+    and offsets by reweighted least squares, less what is clipped."""
+    every = max(1, len(after) // FITTED)
+    after, before, weight = after[::every], before[::every], weight[::every]
+    every_way = np.stack([_curved(before, *one) for one in TRIED])
     curved = np.ascontiguousarray(every_way.transpose(0, 2, 1), dtype=np.float32)  # [tried, channels, blocks]
-    inside = ((ours > 6) & (ours < 249)).all(axis=1)
-    weights = (weight * np.where(inside, 1.0, 0.1)).astype(np.float32)
-    ours = np.ascontiguousarray(ours.T, dtype=np.float32)
-    robust = np.broadcast_to(weights, (len(TRIED), len(weights)))
+    after = np.ascontiguousarray(after.T, dtype=np.float32)
+    weights = weight.astype(np.float32)
+    inside = np.where((after > DARK) & (after < BRIGHT), np.float32(1.0), np.float32(0.01))
+    robust = np.broadcast_to(weights * inside, curved.shape)
     for _ in range(ROUNDS):
-        total = robust.sum(axis=1, keepdims=True)
-        mean_theirs = np.einsum("tn,tcn->tc", robust, curved) / total
-        mean_ours = robust @ ours.T / total
-        away = curved - mean_theirs[..., None]
-        weighted = robust[:, None] * away
+        total = robust.sum(axis=2)
+        mean_before = np.einsum("tcn,tcn->tc", robust, curved) / total
+        mean_after = np.einsum("tcn,cn->tc", robust, after) / total
+        away = curved - mean_before[..., None]
+        weighted = robust * away
         # The ridge holds the gain near 1 where there is no contrast to fit it to.
         ridge = np.float32(20.0) * total
-        gains = (np.einsum("tcn,cn->tc", weighted, ours) + ridge) / (
+        gains = (np.einsum("tcn,cn->tc", weighted, after) + ridge) / (
             np.einsum("tcn,tcn->tc", weighted, away) + ridge
         )
         middle = gains.mean(axis=1, keepdims=True).clip(*GAINS)
         gains = gains.clip(middle * (1 - TINT), middle * (1 + TINT))
-        offsets = mean_ours - gains * mean_theirs
-        left = np.abs(ours - (curved * gains[..., None] + offsets[..., None]).clip(0, 255)).max(axis=1)
-        robust = weights * np.minimum(np.float32(1.0), np.float32(5.0) / np.maximum(left, np.float32(1e-6)))
+        offsets = mean_after - gains * mean_before
+        away = np.abs(after - (curved * gains[..., None] + offsets[..., None]).clip(0, 255))
+        left = away.max(axis=1)
+        huber = weights * np.minimum(np.float32(1.0), np.float32(5.0) / np.maximum(left, np.float32(1e-6)))
+        # What is clipped tells nothing but that it is no less.
+        robust = huber[:, None] * np.where(away > 1.0, np.float32(1.0), inside)
     # Of changes that explain as much, the mildest is meant.
     mildness = [abs(np.log(max(saturation, 0.1))) + abs(np.log(gamma)) for saturation, gamma in TRIED]
     cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.05 + 0.03 * np.array(mildness)

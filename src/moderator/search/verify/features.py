@@ -22,13 +22,19 @@ from moderator.models import Preprocessing
 SIDE = 480
 """Pictures are shrunk to this many pixels on the longer side; none is enlarged."""
 KEYPOINTS = 600
-"""Most keypoints of one picture, those of the highest contrast."""
+"""Most keypoints of one picture."""
+FOUND = 1500
+"""Most that are chosen from, those of the highest contrast."""
+CELLS = 6
+"""The clearest keypoint of each of CELLS x CELLS parts of the picture is chosen, then the next of each, and so on: else
+a text laid over a picture would take them all. (Of 48 pictures with a text over them, 62% had fewer than ten keypoints
+that agree with the original, and so chosen none.)"""
 CONTRASTS = (0.024, 0.01)
 """Least contrasts of keypoints: the second where the first finds fewer than `FEW`. (OpenCV rounds half of it, over the
 layers of an octave, to a level: below .0236 to none, so that every extremum is refined, which takes as long again.)"""
 FEW = 200
 """Keypoints that are enough without the second."""
-NAME = f"sift-{SIDE}-{KEYPOINTS}-2"
+NAME = f"sift-{SIDE}-{KEYPOINTS}-3"
 """Names how features were made; those made another way are made anew."""
 PREPARED = Preprocessing(SIDE, SIDE, "contain")
 """How a decoding worker prepares a picture for `extract`."""
@@ -154,8 +160,9 @@ def extract(pixels: Pixels) -> Features:
     if raw is None or not found:
         nothing = np.empty((0, 2), np.float32)
         return Features(width, height, nothing, np.empty((0, 128), np.uint8), tones, pixels)
-    points = np.maximum(np.array([one.pt for one in found[:KEYPOINTS]]), 0).astype(np.float32)
-    raw = raw[:KEYPOINTS]
+    chosen = _spread(found, width, height)
+    points = np.maximum(np.array([found[place].pt for place in chosen]), 0).astype(np.float32)
+    raw = raw[chosen]
     rooted = np.sqrt(raw / np.maximum(raw.sum(axis=1, keepdims=True), 1e-6))
     return Features(width, height, points, np.rint(rooted * _SCALE).clip(0, 255).astype(np.uint8), tones, pixels)
 
@@ -184,7 +191,7 @@ def opencv() -> Any:
 
 
 def _detected(grey: Pixels) -> tuple[Any, Any]:
-    """Returns the keypoints of the highest contrast, and their SIFT descriptors."""
+    """Returns the keypoints of the highest contrast, at most some `FOUND`, and their SIFT descriptors."""
     for contrast in CONTRASTS:
         found, raw = _sift(contrast).detectAndCompute(grey, None)
         if len(found) >= FEW:
@@ -192,8 +199,20 @@ def _detected(grey: Pixels) -> tuple[Any, Any]:
     return found, raw
 
 
+def _spread(found: Any, width: int, height: int) -> npt.NDArray[np.int64]:
+    """Returns the places of the keypoints that are kept; see `CELLS`."""
+    response = np.array([one.response for one in found])
+    at = (np.array([one.pt for one in found]) * CELLS / (width, height)).astype(int).clip(0, CELLS - 1)
+    cell = at[:, 1] * CELLS + at[:, 0]
+    order = np.lexsort((-response, cell))
+    turn = np.empty(len(order), dtype=np.int64)
+    starts = np.searchsorted(cell[order], cell[order])
+    turn[order] = np.arange(len(order)) - starts
+    return np.lexsort((-response, turn))[:KEYPOINTS]
+
+
 @cache
 def _sift(contrast: float) -> Any:
     return opencv().SIFT_create(
-        nfeatures=KEYPOINTS, contrastThreshold=contrast, edgeThreshold=12, enable_precise_upscale=True
+        nfeatures=FOUND, contrastThreshold=contrast, edgeThreshold=12, enable_precise_upscale=True
     )

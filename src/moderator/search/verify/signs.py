@@ -16,10 +16,10 @@ SIGNS = (
     "textured", "agreeing", "fine_share", "fine_correlation", "dense", "patch",
     "coarse_share", "coarse_correlation", "overlap", "overlap_first",
     "luma", "plain_luma", "shading", "chroma", "plain_chroma", "left", "recoloured", "cast", "saturation", "gamma",
-    "contrast", "plain",
+    "contrast", "unexplained", "plain",
 )  # fmt: skip
 """Names of the numbers in `Measured.signs`, in order."""
-TONES = slice(SIGNS.index("luma"), SIGNS.index("contrast") + 1)
+TONES = slice(SIGNS.index("luma"), SIGNS.index("unexplained") + 1)
 """Those of colour."""
 
 
@@ -88,7 +88,7 @@ def coloured(measured: Measured) -> np.ndarray[tuple[int], np.dtype[np.float64]]
 def _tones(tones: Colour) -> tuple[float, ...]:
     return (
         tones.luma, tones.plain_luma, tones.shading, tones.chroma, tones.plain_chroma, float(np.log1p(tones.left)),
-        tones.recoloured, tones.cast, tones.saturation, tones.gamma, float(np.log1p(tones.contrast)),
+        tones.recoloured, tones.cast, tones.saturation, tones.gamma, float(np.log1p(tones.contrast)), tones.unexplained,
     )  # fmt: skip
 
 

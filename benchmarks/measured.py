@@ -1,0 +1,151 @@
+"""The pairs that verification has to tell apart, measured: edited copies, their panels and recoloured variants of a
+folder's pictures, against themselves and against the pictures that SSCD finds closest, as a scan would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from benchmarks.collection import COPY, ITEM, OTHER, RECOLOURED, VARIANT, Picture, distinct
+from benchmarks.copies import Made, Shown, opened, saved
+from benchmarks.recolour import recoloured
+from moderator.contracts import Fingerprint
+from moderator.intake.panels import panels
+from moderator.search.rungs import same_picture
+from moderator.search.verify import features, geometry, signs
+from moderator.search.verify.features import Features
+from moderator.search.verify.within import LEAST
+from moderator.vectors import Matrix
+
+SEED = 7
+BACKGROUNDS = 12
+"""Pictures that collages and backgrounds are made of; they are among no references."""
+PICTURES, EDITS = 180, 5
+"""Most pictures of a collection, and edited copies of each."""
+NEAR = 4
+"""References that each copy is measured against, besides its own; a panel is against half as many."""
+ALIKE = 0.75
+"""Cosine from which on two pictures without metadata may be one, in two states: what such a pair is, nothing tells."""
+UNTOLD = -1
+"""Two photographs of a coloured item, which may be one and its crop."""
+SHOWN = 0.6
+"""Cosine from which on a panel of an edited picture is taken to show that picture, and not another tile."""
+
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Measured pairs of one collection.
+
+    Attributes:
+        whole, stored: float64 `[n, signs]`, with both pictures and with one as stored; NaN where nothing is aligned.
+        labels: what a pair is; `VARIANT` of two photographs of the metadata may be two views of an item.
+        edits: how the first picture was made; `panels` says whether only a panel of it was looked at.
+    """
+
+    whole: npt.NDArray[np.float64]
+    stored: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.int64]
+    edits: npt.NDArray[np.str_]
+    panels: npt.NDArray[np.bool_]
+
+    def save(self, path: Path) -> None:
+        """Writes a file that `load` reads."""
+        np.savez(path, **{one.name: getattr(self, one.name) for one in fields(self)})
+
+
+def load(path: Path) -> Pairs:
+    """Returns what `Pairs.save` wrote."""
+    with np.load(path) as kept:
+        return Pairs(**{one.name: kept[one.name] for one in fields(Pairs)})
+
+
+def measured(folder: Path) -> Pairs:
+    """Edits and recolours the pictures of a folder, and measures what that gives against those closest to it."""
+    known = list(distinct(folder, SEED))
+    made = Made(SEED, [opened(one.path) for one in known[:BACKGROUNDS]])
+    shown = {one.family for one in known[:BACKGROUNDS]}
+    known = [one for one in known[BACKGROUNDS:] if one.family not in shown][:PICTURES]
+    references = [made.shown(opened(one.path), number) for number, one in enumerate(known)]
+    known, references = _apart(known, references, made.embedded(references))
+    asked = list(_asked(made, known))
+    cosines = made.embedded([shown for shown, _ in asked]) @ made.embedded(references).T
+    relations = _relations(known)
+    rows: list[tuple[Vector, Vector, int, str, bool]] = []
+    for (one, panel), row in zip(asked, cosines, strict=True):
+        for place in _places(one, row, panel=panel):
+            label = int(relations[one.source, place])
+            if one.edit == RECOLOURED and label in (COPY, VARIANT):
+                label = VARIANT if label == COPY else UNTOLD
+            if label != UNTOLD:
+                rows.append((*_signs(one.local, references[place].local), label, one.edit, panel))
+    whole, stored, labels, edits, parts = zip(*rows, strict=True)
+    return Pairs(np.stack(whole), np.stack(stored), np.array(labels), np.array(edits), np.array(parts))
+
+
+def _apart(known: Sequence[Picture], shown: Sequence[Shown], vectors: Matrix) -> tuple[list[Picture], list[Shown]]:
+    """Leaves out pictures that may be copies of an earlier one, where no metadata tells: to call such a pair two
+    pictures could lie."""
+    same = same_picture([Fingerprint(b"", 0, "", 0, 0, 1, pdq=one.hashes, pdq_quality=one.quality) for one in shown])
+    same = (same | (vectors @ vectors.T > ALIKE)) & (_relations(known) == OTHER)
+    kept = [place for place in range(len(known)) if not same[place, :place].any()]
+    return [known[place] for place in kept], [replace(shown[place], source=at) for at, place in enumerate(kept)]
+
+
+def _asked(made: Made, known: Sequence[Picture]) -> Iterator[tuple[Shown, bool]]:
+    """Yields edited copies and variants, and panels of those copies, and whether each is a panel."""
+    for number, one in enumerate(known):
+        picture = opened(one.path)
+        for copy, edit in made.copies(picture, number, made.chosen(number, EDITS)):
+            shown = made.shown(copy, number, edit.name)
+            yield shown, False
+            for panel in _panels(made, copy, shown):
+                yield panel, True
+        variant = recoloured(picture, np.random.default_rng([SEED, number, 2])) if number % 2 == 0 else None
+        if variant is not None:
+            yield made.shown(saved(variant), number, RECOLOURED), False
+
+
+def _panels(made: Made, picture: Image.Image, shown: Shown) -> Iterator[Shown]:
+    if (pixels := shown.local.pixels) is None:
+        return
+    for box in panels(picture)[:1]:
+        left, top, right, bottom = np.rint(np.array(box) * ([shown.local.width, shown.local.height] * 2)).astype(int)
+        if min(right - left, bottom - top) >= LEAST:
+            part = picture.crop(tuple(np.rint(np.array(box) * (picture.size * 2)).astype(int).tolist()))
+            alone = features.extract(np.ascontiguousarray(pixels[top:bottom, left:right]))
+            yield made.shown(part, shown.source, shown.edit, alone)
+
+
+def _places(one: Shown, cosines: Vector, *, panel: bool) -> Iterable[int]:
+    """The references that a picture is measured against."""
+    near = np.argsort(-cosines).tolist()
+    if not panel:
+        return dict.fromkeys([*near[:NEAR], one.source])
+    own = near[0] == one.source and cosines[one.source] >= SHOWN
+    return [place for place in near[: NEAR // 2] if place != one.source or own]
+
+
+def _relations(known: Sequence[Picture]) -> npt.NDArray[np.int64]:
+    items, families = (np.array([getattr(one, name) for one in known]) for name in ("item", "family"))
+    told = np.full((len(known), len(known)), OTHER)
+    told[families[:, None] == families] = VARIANT
+    told[items[:, None] == items] = UNTOLD if len(set(items)) > len(set(families)) else ITEM
+    np.fill_diagonal(told, COPY)
+    return told
+
+
+def _signs(first: Features, second: Features) -> tuple[Vector, Vector]:
+    nothing = np.full(len(signs.SIGNS), np.nan)
+    if (alignment := geometry.align(first, second)) is None:
+        return nothing, nothing
+    known: list[Any] = [signs.measure(first, other, alignment) for other in (second, second.with_pixels(None))]
+    whole, stored = (nothing if one is None else signs.coloured(one) for one in known)
+    return whole, stored
