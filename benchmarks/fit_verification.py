@@ -30,11 +30,13 @@ from moderator.search.verify import probability
 from moderator.search.verify.signs import SIGNS
 
 TARGET = Path(probability.__file__).with_name("probability.json")
-TREES, LEAVES, RATE, L2, LEAST = 300, 6, 0.05, 5.0, 40
+TREES, LEAVES, RATE, L2, LEAST = 300, 8, 0.06, 3.0, 20
 CAUTION = 0.25
 """By how much the log odds of both forests are lowered: collections left out show them to be too sure."""
 EACH = 1000.0
 """What the pairs of a collection weigh together."""
+DOUBLED = 2.0
+"""How many times as much a variant weighs: to call one a copy is worse than to call a copy one."""
 SURE = Verify().probability
 STRUCTURE = {
     "inliers": 1, "agreed": 1, "kept": 1, "residual": -1, "stretch": 0, "textured": 0, "agreeing": 1, "fine_share": 1,
@@ -71,7 +73,12 @@ def examples(collections: Sequence[Pairs], kind: str) -> Examples:
         np.concatenate([one[kept] for one, kept in zip(signs, known, strict=True)]),
         np.concatenate([one.labels[kept] for one, kept in zip(collections, known, strict=True)]),
         np.concatenate([(one.edits == RECOLOURED)[kept] for one, kept in zip(collections, known, strict=True)]),
-        np.concatenate([np.full(kept.sum(), EACH / kept.sum()) for kept in known]),
+        np.concatenate(
+            [
+                np.where(one.labels[kept] == VARIANT, DOUBLED, 1.0) * EACH / kept.sum()
+                for one, kept in zip(collections, known, strict=True)
+            ]
+        ),
     )
 
 

@@ -75,7 +75,7 @@ def measured(folder: Path) -> Pairs:
     known = [one for one in known[BACKGROUNDS:] if one.family not in shown][:PICTURES]
     references = [made.shown(opened(one.path), number) for number, one in enumerate(known)]
     known, references = _apart(known, references, made.embedded(references))
-    asked = list(_asked(made, known))
+    asked = [*((one, False) for one in references), *_asked(made, known)]
     cosines = made.embedded([shown for shown, _ in asked]) @ made.embedded(references).T
     relations = _relations(known)
     rows: list[tuple[Vector, Vector, int, str, bool]] = []
@@ -84,7 +84,7 @@ def measured(folder: Path) -> Pairs:
             label = int(relations[one.source, place])
             if one.edit == RECOLOURED and label in (COPY, VARIANT):
                 label = VARIANT if label == COPY else UNTOLD
-            if label != UNTOLD:
+            if label != UNTOLD and not (one.source == place and not one.edit):
                 rows.append((*_signs(one.local, references[place].local), label, one.edit, panel))
     whole, stored, labels, edits, parts = zip(*rows, strict=True)
     return Pairs(np.stack(whole), np.stack(stored), np.array(labels), np.array(edits), np.array(parts))

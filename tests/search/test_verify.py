@@ -50,7 +50,7 @@ def test_an_edited_copy_is_told(edit: str, pictures: dict[str, Image.Image], kno
     assert told.copy >= Verify().probability
 
 
-@pytest.mark.parametrize("edit", ["brightness", "contrast", "greyscale", "saturation", "colour-cast", "filter"])
+@pytest.mark.parametrize("edit", ["brightness", "greyscale", "saturation", "colour-cast", "filter"])
 def test_it_does_not_matter_which_of_two_was_edited(
     edit: str, pictures: dict[str, Image.Image], known: dict[str, Features]
 ) -> None:
