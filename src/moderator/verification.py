@@ -25,7 +25,7 @@ Done = Callable[[int], None]
 """Is told of how many more pairs are verified."""
 CHUNK = 64
 """Pairs whose features are read together, and which are kept together."""
-LIKELIER = 0.5
+LIKELIER = 0.7
 """Least probability of a copy where the perceptual hash already says the same picture: an edit of brightness or
 contrast leaves the hash and takes much of what verification goes by."""
 
