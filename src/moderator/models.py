@@ -38,7 +38,7 @@ class Kind(StrEnum):
         return self.value.replace("_", " ")
 
 
-PANELS = 1
+PANELS = 2
 """Raised when other parts of a picture become views, so that stored pictures are embedded again."""
 
 

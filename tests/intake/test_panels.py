@@ -59,6 +59,26 @@ def test_things_on_white_side_by_side_on_white_are_parted_in_the_middle() -> Non
     assert sorted(panels(sheet)) == [pytest.approx((0, 0, 0.5, 1), abs=0.01), pytest.approx((0.5, 0, 1, 1), abs=0.01)]
 
 
+def bars(picture: Image.Image, lean: int) -> Image.Image:
+    """Draws dark bars above and below; their inner edges rise by `lean` pixels over the width."""
+    barred = picture.resize((600, 400))
+    draw = ImageDraw.Draw(barred)
+    draw.polygon(((0, 0), (600, 0), (600, 80 - lean), (0, 80)), "#221100")
+    draw.polygon(((0, 400), (600, 400), (600, 320 - lean), (0, 320)), "#221100")
+    return barred
+
+
+def test_what_is_a_little_askew_was_photographed_and_not_pasted(opened: list[Image.Image]) -> None:
+    between = (0.0, 0.2, 1.0, 0.8)
+    assert max(overlap(panel, between) for panel in panels(bars(opened[2], 0))) > 0.9
+    assert panels(bars(opened[2], 9)) == []
+
+
+def test_the_plain_ground_around_a_picture_is_no_panel(opened: list[Image.Image]) -> None:
+    picture, box = shown("padding", opened[0], opened[1:])
+    assert [overlap(panel, box) > 0.9 for panel in panels(picture)] == [True]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (9, 300), (3000, 2), (64, 64)])
 def test_a_picture_of_any_size_may_be_asked(size: tuple[int, int]) -> None:
     assert panels(Image.new("RGB", size, "teal")) == []
@@ -68,9 +88,8 @@ def test_a_wall_of_tiles_has_no_more_panels_than_are_allowed() -> None:
     wall = Image.new("RGB", (600, 600), "white")
     random = np.random.default_rng(0)
     for place in range(36):
-        colour = tuple(random.integers(0, 200, 3).tolist())
-        left, top = place % 6 * 100 + 3, place // 6 * 100 + 3
-        wall.paste(colour, (left, top, left + 94, top + 94))
+        tile = Image.fromarray(random.integers(0, 200, (8, 8, 3), dtype=np.uint8)).resize((94, 94))
+        wall.paste(tile, (place % 6 * 100 + 3, place // 6 * 100 + 3))
     assert 0 < len(panels(wall)) <= MOST
 
 

@@ -1,22 +1,22 @@
 """Where a picture shows other pictures: tiles of a collage, posts of a feed, a photograph in a screenshot.
 
-Two looks at a small copy of the picture. Boxes whose four sides are straight steps of brightness or colour, as the
-edge of a pasted picture is, and the edge of hardly anything photographed; and the cells between blank bands (the X-Y
-cut of Nagy and Seth, ICPR 1984), for pictures on white that are set on white. A photograph has neither, as a rule.
+Boxes whose four sides are straight steps of brightness or colour (`moderator.intake.edges`), as the edge of a pasted
+picture is, and the edge of hardly anything photographed; and the cells between blank bands of one colour (the X-Y cut
+of Nagy and Seth, ICPR 1984), for pictures on white that are set on white. A photograph has neither, as a rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from moderator.intake.edges import BESIDE, LEAST, STEP, STRAIGHT, Counts, Edges, Fine, Levels, edges, largest
 from moderator.parts import Box
 
 MOST = 12
@@ -27,39 +27,25 @@ QUARTERS: tuple[Box, ...] = (
 """The parts of every picture that `tiles` adds: its quarters and its middle."""
 SIDE = 320
 """Longer side, in pixels, of the copy that is looked at."""
-LEAST = 1 / 7
-"""Least width and height of a panel, of the picture's own."""
+FINE = 1024
+"""Longer side, in pixels, of the copy on which edges are looked at a second time: at least half of it."""
 LARGEST = 0.92
 """Largest area of a panel, of the picture's own: more is the picture itself."""
-STEP = 7
-"""Least difference, in levels of any channel, of two neighbouring pixels across an edge."""
-PLAIN = 3
-"""Least difference below which nothing is to be seen on either side, so that an edge cannot be told from none."""
-COVERED = 0.9
-"""Share of a side along which there is an edge, of where one could be seen; of a line across a panel that splits it,
-`SPLIT`."""
 SPLIT = 0.93
-SEEN = 0.35
-"""Share of a side along which an edge is seen at least."""
-ABOVE_CHANCE = 3.0
-"""Standard deviations by which a line has more edge than texture beside it would give it by chance."""
-BESIDE = 5
-"""How far beside a line that is looked for, in pixels."""
-LINES = 20
-"""Most lines of one direction, the longest."""
+"""Share of a line across a panel that is edge, from which on it parts the panel."""
 THROUGH = 0.85
 """Share of a line through the whole picture that is edge: such lines part tiles though one is white beside white."""
 GRID = 4
 """Fewest cells of a grid: a horizon makes two."""
-EVERY = 6
-"""Pixels between two places at which a line is tried to begin."""
+BLANK, RIM = 0.01, 4
+"""Least share of a panel, but for this many pixels along its sides, that has something to see."""
 BAND = 0.02
 """Least breadth of a blank band, of the picture's side."""
+ONE_COLOUR = 10
+"""Most levels of a channel between two places of the blank bands that part cells."""
 SAME = 0.7
 """Share of their union that two boxes have in common from which on they are one."""
 
-Levels = npt.NDArray[np.int16]
-Counts = npt.NDArray[np.integer[Any]]
 Pixels = tuple[int, int, int, int]
 
 
@@ -76,14 +62,58 @@ def panels(picture: Image.Image) -> list[Box]:
     width, height = (max(1, round(side * scale)) for side in picture.size)
     if min(width, height) < 2 * BESIDE:
         return []
-    small = picture.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
-    levels = np.asarray(small).transpose(2, 0, 1).astype(np.int16)
-    across, down = (_largest(np.abs(np.diff(levels, axis=axis))) for axis in (2, 1))
+    looks = _Looks(picture, (width, height))
     found: list[Pixels] = []
-    for box in (*_edged(across, down), *_cells(across, down)):
-        if len(found) < MOST and all(_overlap(box, other) < SAME for other in found):
+    for box in (*_edged(looks), *_cells(looks)):
+        if len(found) < MOST and not looks.blank(box) and all(_overlap(box, other) < SAME for other in found):
             found.append(box)
     return [(left / width, top / height, right / width, bottom / height) for left, top, right, bottom in found]
+
+
+class _Looks:
+    """A picture as it is looked at: the steps of a small copy, and the edges of that and, where asked, of a finer one.
+
+    Attributes:
+        levels: the small copy, int16 `[3, height, width]`.
+        across, down: how much its neighbouring columns and rows differ.
+    """
+
+    def __init__(self, picture: Image.Image, size: tuple[int, int]) -> None:
+        self.size = size
+        self._picture = picture
+        self.levels = _levels(picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0))
+        self.across, self.down = (largest(np.abs(np.diff(self.levels, axis=axis))) for axis in (2, 1))
+        self.upright, self.level = edges(self.across), edges(np.ascontiguousarray(self.down.T))
+
+    @cached_property
+    def fine(self) -> tuple[Fine, Fine]:
+        """The second look: down the picture, and across it."""
+        factor = -(-max(self._picture.size) // FINE)
+        levels = _levels(self._picture.reduce(factor) if factor > 1 else self._picture)
+        scale = max(levels.shape) / max(self.size)
+        return Fine(levels, scale), Fine(np.ascontiguousarray(levels.transpose(0, 2, 1)), scale)
+
+    def straight(self, box: Pixels, unseen: float = 0.0) -> bool:
+        """Whether all four sides are straight, one along which nothing can be told counting as `unseen`."""
+        left, top, right, bottom = box
+        upright, level = self.fine
+        return all(upright.straight(at, top, bottom, unseen) >= STRAIGHT for at in (left, right)) and all(
+            level.straight(at, left, right, unseen) >= STRAIGHT for at in (top, bottom)
+        )
+
+    @cached_property
+    def drawn(self) -> npt.NDArray[np.bool_]:
+        """Where there is a step to the next column or row, `[height, width]`."""
+        return np.maximum(np.pad(self.across, ((0, 0), (0, 1))), np.pad(self.down, ((0, 1), (0, 0)))) >= STEP
+
+    def blank(self, box: Pixels) -> bool:
+        """Whether there is next to nothing within a box, its rim aside."""
+        left, top, right, bottom = box
+        return bool(self.drawn[top + RIM : bottom - RIM, left + RIM : right - RIM].mean() < BLANK)
+
+
+def _levels(picture: Image.Image) -> Levels:
+    return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1), dtype=np.int16)
 
 
 def _overlap(one: Sequence[int], other: Sequence[int]) -> float:
@@ -97,81 +127,18 @@ def _overlap(one: Sequence[int], other: Sequence[int]) -> float:
 # Boxes with four edges
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Edges:
-    """Straight edges of one direction: down the picture, or after turning it, across.
-
-    Attributes:
-        seen, plain: int32 `[length + 1, places]`, running counts along each line between two pixels (and at both ends
-            of the picture, which count as edges) of where there is an edge, and where nothing can be told.
-    """
-
-    seen: Counts
-    plain: Counts
-
-    def cover(self, at: Counts, start: Any, end: Any, least: float = COVERED) -> npt.NDArray[np.float64]:
-        """Returns how much of the lines at some places is edge between `start` and `end`, of where one could be seen;
-        0 where it is less than `least`, too little is seen, or what is beside is as rough."""
-        last = self.seen.shape[1] - 1
-        length = end - start
-        seen = self.seen[end, at] - self.seen[start, at]
-        told = length - (self.plain[end, at] - self.plain[start, at])
-        covered = seen / np.maximum(told, 1)
-        beside = np.zeros(np.broadcast(at, start, end).shape)
-        for there in (at - BESIDE, at + BESIDE):
-            inside = (there > 0) & (there < last)
-            place = there.clip(0, last)
-            beside = np.maximum(beside, inside * (self.seen[end, place] - self.seen[start, place]) / length)
-        chance = ABOVE_CHANCE * np.sqrt(np.maximum(beside * (1 - beside), 0.01) / length)
-        holds = (covered >= least) & (seen >= SEEN * length)
-        holds &= (covered - beside >= chance) | (at == 0) | (at == last)
-        return np.where(holds, covered, 0.0)
-
-    def through(self, at: Counts) -> npt.NDArray[np.bool_]:
-        """Returns which lines are edge from one end of the picture to the other."""
-        return self.cover(at, 0, len(self.seen) - 1, THROUGH) > 0
-
-    def lines(self) -> Counts:
-        """Returns the places of the longest lines, ascending: both ends of the picture, and those at which a line of
-        the least length stands out somewhere."""
-        length, places = self.seen.shape[0] - 1, self.seen.shape[1]
-        least = max(8, int(length * LEAST))
-        start = np.arange(0, length - least + 1, EVERY)[:, None]
-        at = np.arange(places)[None]
-        strength = (self.cover(at, start, start + least) > 0).sum(axis=0).astype(np.float64)
-        strength[[0, -1]] = np.inf
-        kept: list[int] = []
-        for place in np.argsort(-strength, kind="stable").tolist():
-            if strength[place] == 0 or len(kept) == LINES:
-                break
-            if all(abs(place - other) > 3 for other in kept):
-                kept.append(place)
-        return np.array(sorted(kept), dtype=np.int64)
-
-
-def _edges(steps: Levels) -> _Edges:
-    """Finds where neighbouring columns differ, most at just this place, from how much they do."""
-    padded = np.pad(steps, ((0, 0), (4, 4)))
-    around = [padded[:, shift : shift + steps.shape[1] + 2] for shift in range(7)]
-    edge = (around[3] >= STEP) & (around[3] >= around[2]) & (around[3] >= around[4])
-    plain = _largest(around) < PLAIN
-    wide = np.pad(edge, ((0, 0), (1, 1)))
-    edge = wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:]
-    edge[:, [0, -1]], plain[:, [0, -1]] = True, False
-    return _Edges(*(np.pad(np.cumsum(one, axis=0, dtype=np.int32), ((1, 0), (0, 0))) for one in (edge, plain)))
-
-
-def _largest(layers: Iterable[Levels]) -> Levels:
-    """Returns the elementwise largest of some arrays."""
-    return reduce(np.maximum, layers)
-
-
-def _edged(across: Levels, down: Levels) -> list[Pixels]:
+def _edged(looks: _Looks) -> list[Pixels]:
     """Returns the cells of a grid, and boxes with an edge along each side that no line across would split."""
-    height, width = len(across), down.shape[1]
-    upright, level = _edges(across), _edges(np.ascontiguousarray(down.T))
+    width, height = looks.size
+    upright, level = looks.upright, looks.level
     columns, rows = upright.lines(), level.lines()
-    found = _grid(*(one[edges.through(one)] for edges, one in ((upright, columns), (level, rows))))
+    found = _grid(
+        looks,
+        *(
+            one[edges.cover(one, 0, length, THROUGH) > 0]
+            for edges, one, length in ((upright, columns, height), (level, rows, width))
+        ),
+    )
     left, right = (one[:, None] for one in _spans(columns, width))
     top, bottom = (one[None] for one in _spans(rows, height))
     sides = np.stack(
@@ -184,23 +151,27 @@ def _edged(across: Levels, down: Levels) -> list[Pixels]:
     first, second = held = np.nonzero((sides.min(axis=0) > 0) & (areas < LARGEST))
     boxes = np.stack([left[first, 0], top[0, second], right[first, 0], bottom[0, second]], axis=1)
     worth = sides.mean(axis=0)[held] * areas[held] ** 0.1
-    for box in boxes[np.argsort(-worth, kind="stable")]:
-        if any(_overlap(box.tolist(), other) >= SAME for other in found):
+    for one in boxes[np.argsort(-worth, kind="stable")]:
+        box = tuple(one.tolist())
+        if any(_overlap(box, other) >= SAME for other in found) or not looks.straight(box):
             continue
-        if not (_split(upright, columns, box) or _split(level, rows, box[[1, 0, 3, 2]])):
-            found.append(tuple(box.tolist()))
+        if not (_split(upright, columns, one) or _split(level, rows, one[[1, 0, 3, 2]])):
+            found.append(box)
             if len(found) == MOST:
                 break
     return found
 
 
-def _grid(columns: Counts, rows: Counts) -> list[Pixels]:
-    """Returns the cells between lines through the whole picture."""
-    width, height = columns[-1], rows[-1]
-    across = [(a, b) for a, b in pairwise(columns.tolist()) if b - a >= LEAST * width]
-    down = [(a, b) for a, b in pairwise(rows.tolist()) if b - a >= LEAST * height]
+def _grid(looks: _Looks, columns: Counts, rows: Counts) -> list[Pixels]:
+    """Returns the cells between lines through the whole picture, each with straight sides where these can be seen."""
+    width, height = looks.size
+    upright, level = looks.fine
+    across = [at for at in columns.tolist() if upright.straight(at, 0, height) >= STRAIGHT]
+    down = [at for at in rows.tolist() if level.straight(at, 0, width) >= STRAIGHT]
+    across = [(a, b) for a, b in pairwise(across) if b - a >= LEAST * width]
+    down = [(a, b) for a, b in pairwise(down) if b - a >= LEAST * height]
     cells = [(left, top, right, bottom) for top, bottom in down for left, right in across]
-    return cells if len(cells) >= GRID else []
+    return [cell for cell in cells if looks.straight(cell, 1.0)] if len(cells) >= GRID else []
 
 
 def _spans(lines: Counts, side: int) -> tuple[Counts, Counts]:
@@ -210,36 +181,41 @@ def _spans(lines: Counts, side: int) -> tuple[Counts, Counts]:
     return lines[first][wide], lines[second][wide]
 
 
-def _split(edges: _Edges, lines: Counts, box: Counts) -> bool:
+def _split(edges: Edges, lines: Counts, box: Counts) -> bool:
     """Whether one of the lines goes through the box from one side to the other."""
     inside = lines[(lines > box[0] + 4) & (lines < box[2] - 4)]
-    return bool((edges.cover(inside, box[1], box[3]) >= SPLIT).any())
+    return bool((edges.cover(inside, box[1], box[3], SPLIT) > 0).any())
 
 
 # Cells between blank bands
 
 
-def _cells(across: Levels, down: Levels) -> Iterator[Pixels]:
+def _cells(looks: _Looks) -> Iterator[Pixels]:
     """Yields the cells that blank bands leave when the picture is cut along their middles, down and across by turns."""
-    height, width = len(across), down.shape[1]
-    drawn = np.maximum(np.pad(across, ((0, 0), (0, 1))), np.pad(down, ((0, 1), (0, 0)))) >= STEP
+    width, height = looks.size
     waiting = [((0, 0, width, height), 0)]
     while waiting:
         box, depth = waiting.pop()
-        halves = _cut(drawn, box, depth % 2) or _cut(drawn, box, 1 - depth % 2) if depth < 4 else []
+        halves = _cut(looks, box, depth % 2) or _cut(looks, box, 1 - depth % 2) if depth < 4 else []
         if halves:
             waiting += [(half, depth + 1) for half in halves]
         elif depth:
             yield box
 
 
-def _cut(drawn: npt.NDArray[np.bool_], box: Pixels, axis: int) -> list[Pixels]:
-    """Returns what is left of a box when it is cut at blank rows (axis 0) or columns (1): two cells or more, else
-    nothing."""
+def _cut(looks: _Looks, box: Pixels, axis: int) -> list[Pixels]:
+    """Returns what is left of a box when it is cut at blank rows (axis 0) or columns (1), all of one colour: two cells
+    or more, else nothing."""
     left, top, right, bottom = box
-    used = np.flatnonzero(drawn[top:bottom, left:right].any(axis=1 - axis))
-    side = drawn.shape[axis]
+    used = np.flatnonzero(looks.drawn[top:bottom, left:right].any(axis=1 - axis))
+    side = looks.size[1 - axis]
     gaps = np.flatnonzero(np.diff(used) >= max(3.0, BAND * side))
+    bands = [np.arange(used[gap] + 1, used[gap + 1]) for gap in gaps.tolist()]
+    if not bands:
+        return []
+    ground = looks.levels[:, top:bottom, left:right].take(np.concatenate(bands), axis=1 + axis)
+    if np.ptp(ground, axis=(1, 2)).max() > ONE_COLOUR:
+        return []
     at = [int(used[gap] + used[gap + 1] + 1) // 2 for gap in gaps.tolist()]
     ends = [0, *at, (bottom - top, right - left)[axis]]
     spans = [(start, end) for start, end in pairwise(ends) if end - start >= LEAST * side]
