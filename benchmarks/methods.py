@@ -96,12 +96,13 @@ def _cosines(store: Store, model: ModelId, queries: Ids, known: Ids) -> Scores:
 
 
 def _vectors(store: Store, model: ModelId, contents: Ids) -> dict[int, Matrix]:
-    """The vector of each content as a whole: its first view."""
-    found: dict[int, Matrix] = {}
-    for block in store.vectors(model, "all", contents.tolist()):
-        for content, row in zip(block.contents.tolist(), block.matrix, strict=True):
-            found.setdefault(content, row)
-    return found
+    """The vector of each content as a whole."""
+    return {
+        content: row
+        for block in store.vectors(model, "all", contents.tolist())
+        for content, view, row in zip(block.contents.tolist(), block.views, block.matrix, strict=True)
+        if view == "whole"
+    }
 
 
 def _bits(store: Store, queries: Ids, known: Ids) -> Scores:

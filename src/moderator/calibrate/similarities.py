@@ -106,14 +106,14 @@ def _floor(store: Store, embedder: Embedder, ids: Ids) -> float:
     if share >= 0.5:
         return -1.0
     chosen = np.random.default_rng(0).choice(ids, min(SAMPLE, len(ids)), replace=False)
-    whole = [_first_views(block) for block in store.vectors(embedder.model, "images", np.sort(chosen).tolist())]
+    whole = [_whole(block) for block in store.vectors(embedder.model, "images", np.sort(chosen).tolist())]
     matrix = np.concatenate(whole)
     products = (matrix @ matrix.T)[np.triu_indices(len(matrix), 1)]
     return float(np.quantile(products, 1 - share))
 
 
-def _first_views(block: VectorBlock) -> Matrix:
-    return block.matrix[np.unique(block.contents, return_index=True)[1]]
+def _whole(block: VectorBlock) -> Matrix:
+    return block.matrix[[view == "whole" for view in block.views]]
 
 
 def twins_of(
