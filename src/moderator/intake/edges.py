@@ -35,8 +35,8 @@ EVERY = 6
 NEAR = 3
 """Places to either side of a straight edge among which its step is the largest, at the finer scale."""
 STRAIGHT = 0.5
-"""Least share of the steps along a line that are the largest at one and the same place; of texture it is a seventh. With
-it, plain photographs have .01 panels where they had .15 to .53 (`benchmarks.panels`)."""
+"""Least share of the steps along a line that are the largest at one and the same place; of texture it is a seventh.
+With it, plain photographs have .01 panels where they had .15 to .53 (`benchmarks.panels`)."""
 TOLD = 0.15
 """Share of a line along which there is a step at all, at the finer scale, at least."""
 
