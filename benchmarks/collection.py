@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -132,11 +132,14 @@ def make(source: Path, folder: Path, sizes: Sizes, seed: int) -> Collection:
 
 def twins(pictures: Sequence[Picture]) -> Flags:
     """Returns which two pictures without a table of products a hash calls one, bool `[n, n]`."""
-    prints = []
-    for one in pictures:
-        hashed, quality = pdq(opened(one.path)) if one.item == one.family else (b"", 0)
-        prints.append(Fingerprint(b"", 0, "", 0, 0, 0, pdq=hashed, pdq_quality=quality))
-    return rungs.same_picture(prints) & ~np.eye(len(prints), dtype=np.bool_)
+    hashes = (pdq(opened(one.path)) if one.item == one.family else (b"", 0) for one in pictures)
+    return called_one(hashes) & ~np.eye(len(pictures), dtype=np.bool_)
+
+
+def called_one(hashes: Iterable[tuple[bytes, int]]) -> Flags:
+    """Returns which two pictures, known by PDQ's eight hashes and quality, are one by those, bool `[n, n]`."""
+    bare = Fingerprint(b"", 0, "", 0, 0, 0)
+    return rungs.same_picture([replace(bare, pdq=one, pdq_quality=quality) for one, quality in hashes])
 
 
 def _copied(one: Picture, folder: Path, number: int) -> Picture:

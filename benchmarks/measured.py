@@ -12,15 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmarks.collection import COPY, ITEM, OTHER, RECOLOURED, VARIANT, Picture, distinct
+from benchmarks.collection import COPY, ITEM, OTHER, RECOLOURED, VARIANT, Picture, called_one, distinct
 from benchmarks.copies import Made, Shown, opened, saved
 from benchmarks.recolour import recoloured
-from moderator.contracts import Fingerprint
 from moderator.intake.panels import panels
-from moderator.search.rungs import same_picture
-from moderator.search.verify import features, geometry, signs
+from moderator.search.verify import geometry, signs
 from moderator.search.verify.features import Features
-from moderator.search.verify.within import LEAST
+from moderator.search.verify.within import part_of
 from moderator.vectors import Matrix
 
 SEED = 7
@@ -93,7 +91,7 @@ def measured(folder: Path) -> Pairs:
 def _apart(known: Sequence[Picture], shown: Sequence[Shown], vectors: Matrix) -> tuple[list[Picture], list[Shown]]:
     """Leaves out pictures that may be copies of an earlier one, where no metadata tells: to call such a pair two
     pictures could lie."""
-    same = same_picture([Fingerprint(b"", 0, "", 0, 0, 1, pdq=one.hashes, pdq_quality=one.quality) for one in shown])
+    same = called_one((one.hashes, one.quality) for one in shown)
     same = (same | (vectors @ vectors.T > ALIKE)) & (_relations(known) == OTHER)
     kept = [place for place in range(len(known)) if not same[place, :place].any()]
     return [known[place] for place in kept], [replace(shown[place], source=at) for at, place in enumerate(kept)]
@@ -114,13 +112,9 @@ def _asked(made: Made, known: Sequence[Picture]) -> Iterator[tuple[Shown, bool]]
 
 
 def _panels(made: Made, picture: Image.Image, shown: Shown) -> Iterator[Shown]:
-    if (pixels := shown.local.pixels) is None:
-        return
     for box in panels(picture)[:1]:
-        left, top, right, bottom = np.rint(np.array(box) * ([shown.local.width, shown.local.height] * 2)).astype(int)
-        if min(right - left, bottom - top) >= LEAST:
+        if (alone := part_of(shown.local, box)) is not None:
             part = picture.crop(tuple(np.rint(np.array(box) * (picture.size * 2)).astype(int).tolist()))
-            alone = features.extract(np.ascontiguousarray(pixels[top:bottom, left:right]))
             yield made.shown(part, shown.source, shown.edit, alone)
 
 

@@ -100,7 +100,7 @@ class Candidates:
             stood_for.setdefault(first, []).append(content)
         return stood_for
 
-    @property
+    @cached_property
     def _crowded(self) -> int:
         """How many contents the largest group of twins has, less the one that stands for it."""
         return max(map(len, self.twins_of.values()), default=0)

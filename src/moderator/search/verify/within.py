@@ -31,7 +31,7 @@ def verify_within(first: Features, second: Features, boxes: Boxes) -> Verificati
     told = verify(first, second)
     if boxes == (None, None) or told.copy >= SURE or told.variant >= VARIANT:
         return told
-    ours, theirs = _part(first, boxes[0]), _part(second, boxes[1])
+    ours, theirs = part_of(first, boxes[0]), part_of(second, boxes[1])
     if ours is None or theirs is None:
         return told
     alone = verify(ours, theirs)
@@ -40,7 +40,7 @@ def verify_within(first: Features, second: Features, boxes: Boxes) -> Verificati
     return replace(alone, region=alone.region and _moved(alone.region, boxes), note=f"{alone.note}, in a part of one")
 
 
-def _part(picture: Features, box: Box | None) -> Features | None:
+def part_of(picture: Features, box: Box | None) -> Features | None:
     """Returns the features of a part; None where its pixels are not known, or are too few."""
     if box is None:
         return picture
