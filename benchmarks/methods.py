@@ -84,8 +84,7 @@ def _placed(matches: Iterable[Match], queries: Judged, known: Judged) -> Scores:
 
 
 def score(match: Match) -> float:
-    """Returns one number for the ladder, the probability of a copy as `calibrate` tells it: 1 where a hash settles it
-    at any probability that is asked."""
+    """Returns one number for the ladder, the probability of a copy as `calibrate` tells it: 1 where bytes settle it."""
     return probability(told(match))
 
 

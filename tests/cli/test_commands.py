@@ -284,4 +284,7 @@ def test_the_demonstration_finds_all_that_it_says(run: Run) -> None:
     ran = run("demo")
     assert ran.code == 0
     assert "14 found = 13 judged + 1 rejected + 0 skipped   2 to block, 6 to review" in ran.out
+    found = {"duplicates: 5 findings in 5", "prohibited: 2 findings in 2", "lookalikes: 1 finding in 1"}
+    assert {line.removesuffix(" pictures").removesuffix(" picture") for line in ran.out.splitlines()} >= found
+    assert " alike: " in next(line for line in ran.out.splitlines() if "motorcycle_left.jpg   upload-08.jpg" in line)
     assert "hubble" not in ran.out

@@ -114,9 +114,19 @@ SAME_BY_HASH = Evidence("pdq", Kind.COPY, 0.9, 0.7578, "12 of 256 bits differ")
 
 
 def test_a_middling_probability_does_not_overrule_the_hash() -> None:
-    darkened = Verification(0.7, 0.25, None, "300 keypoints agree")
+    darkened = Verification(0.71, 0.25, None, "300 keypoints agree")
     assert evidence(darkened, Verify()).refutes
-    assert not evidence(darkened, Verify(), [SAME_BY_HASH]).refutes
+    rung = evidence(darkened, Verify(), [SAME_BY_HASH])
+    assert not rung.refutes
+    assert rung.note == "300 keypoints agree; likelier by the perceptual hash"
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.2, 0.7, 1.0])
+def test_the_hash_raises_odds_and_settles_nothing(chance: float) -> None:
+    """Whatever a policy asks is asked of such a pair too, so that every probability has a precision."""
+    score = evidence(Verification(chance, 0.0, None, ""), Verify(), [SAME_BY_HASH]).score
+    assert score is not None
+    assert score * (1 - chance) == pytest.approx(27 / 7 * chance * (1 - score))
 
 
 def test_a_likely_variant_overrules_the_hash() -> None:

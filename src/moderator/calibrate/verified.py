@@ -17,7 +17,7 @@ from moderator.contracts import Embedder, Found, Store
 from moderator.ladder import StoredSearch
 from moderator.models import VERIFIED, Evidence, Kind, Match
 from moderator.policy import Policy
-from moderator.verification import LIKELIER, Verifier
+from moderator.verification import Verifier
 from moderator.weighing import Weighing
 
 EVERY = 1e-6
@@ -81,10 +81,10 @@ def ordered(first: int, second: int) -> Pair:
 
 
 def told(match: Match) -> float:
-    """Returns the log-odds of a copy; infinite where a hash settles it at any probability that is asked."""
+    """Returns the log-odds of a copy; infinite where a hash settles it, whatever probability is asked."""
     held = {rung.signal for rung in match.evidence if rung.holds and rung.kind is Kind.COPY}
     verified = next((rung.score for rung in match.evidence if rung.signal == VERIFIED), None)
-    if held & {"bytes", "pixels"} or ("pdq" in held and (verified is None or verified >= LIKELIER)):
+    if held & {"bytes", "pixels"} or ("pdq" in held and verified is None):
         return math.inf
     return -math.inf if verified is None else log_odds(verified)
 
