@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Photographs
 
-from moderator import Detector, Finding, Search, hookimpl
+from moderator import Detector, Finding, Search, decisions, hookimpl
 from moderator.contracts import Progress
 from moderator.embedders.clip import ClipEmbedder
 from moderator.errors import ArgumentError, InputError
@@ -331,6 +331,21 @@ def test_a_text_finds_pictures_and_only_asks_for_a_review(policy: Policy, tmp_pa
     assert (Path(finding.image.path).name, str(finding.match)) == ("red.png", "reds, red, high severity")
     assert finding.verdict is Verdict.REVIEW
     assert not any("no references" in note for note in report.notes)
+
+
+def test_what_a_reviewer_says_of_a_text_is_heeded_until_it_is_withdrawn(policy: Policy, tmp_path: Path) -> None:
+    red = str(picture(tmp_path / "in" / "red.png", ("red",) * 4))
+    policy = with_prompts(policy, "red")
+    word = Decision("", "", decisions.NO_MATCH, "a flag", "ann")
+    with SqlStore.open(f"sqlite:///{tmp_path}/store.db") as store:
+        decisions.decide(store, policy, red, "reds#red", word)
+        (told,) = decisions.listed(store, policy)
+        assert "reds#red" in (told.first, told.second)
+        report = judge(policy, tmp_path / "in")
+        assert report.findings == ()
+        assert any("1 pair(s) that a reviewer has called no match" in note for note in report.notes)
+        decisions.withdraw(store, policy, "reds#red", red)
+    assert len(judge(policy, tmp_path / "in").findings) == 1
 
 
 def test_a_real_clip_reads_texts_and_what_they_fit_is_only_ever_a_review(

@@ -63,8 +63,11 @@ class Ingest:
         self._runner = runner or LocalRunner(embedders, limits)
         self._intake = intake_id(limits)
 
-    def run(self, walked: Iterable[Walked], role: Role) -> Ingested:
+    def run(self, walked: Iterable[Walked], role: Role, *, remember: bool = False) -> Ingested:
         """Ingests what `walk` yields, in `role`.
+
+        Args:
+            remember: what the store knows as a path's metadata stays, where `walk` has none.
 
         Raises:
             ModelError: weights cannot be loaded.
@@ -74,7 +77,7 @@ class Ingest:
         changed: list[tuple[Found, bool]] = []
         files = self._files(walked, outcome)
         while some := list(islice(files, LOOKUP)):
-            changed += self._news(some, role, outcome)
+            changed += self._news(some, role, outcome, remember=remember)
         if changed:
             with (
                 self._progress.stage("Reading and embedding", len(changed)) as advance,
@@ -96,13 +99,16 @@ class Ingest:
 
     # What is already known
 
-    def _news(self, files: Sequence[tuple[Found, bool]], role: Role, outcome: Ingested) -> list[tuple[Found, bool]]:
+    def _news(
+        self, files: Sequence[tuple[Found, bool]], role: Role, outcome: Ingested, *, remember: bool
+    ) -> list[tuple[Found, bool]]:
         """Accounts for the files that have not changed and returns the others."""
         known = self._store.known([found.path for found, _ in files], role)
         lacking = self._lacking({one.content for one in known.values() if one.state == "judged"})
         news, renamed = [], []
-        for found, named in files:
-            one = known.get(found.path)
+        for given, named in files:
+            one = known.get(given.path)
+            found = replace(given, metadata=one.metadata) if remember and one and not given.metadata else given
             if one is None or not self._unchanged(found, one) or one.content in lacking:
                 news.append((found, named))
                 continue

@@ -20,7 +20,7 @@ from moderator.models import Evidence, Image, Kind, Match, Reference
 from moderator.policy import Policy, ReferenceSet
 from moderator.search.hashed import Hashed
 from moderator.search.near import Asked, Near
-from moderator.search.prompts import described, prompts_of
+from moderator.search.prompts import described, digest, prompts_of
 from moderator.vectors import Matrix
 from moderator.verification import Done, Verifier
 from moderator.weighing import Weighing
@@ -83,8 +83,8 @@ class StoredSearch(Search):
         return self._weighing.fingerprint(content).sha256.hex()
 
     @property
-    def denied(self) -> Set[Pair]:
-        """Pairs of contents that matched and were left out, because a reviewer has called them no match."""
+    def denied(self) -> Set[frozenset[str]]:
+        """Pairs, by SHA-256, that matched and were left out, because a reviewer has called them no match."""
         return self._weighing.denied
 
     @property
@@ -271,7 +271,8 @@ class StoredSearch(Search):
         prompts = prompts_of({name: self.reference_sets[name] for name in sets if name in self.reference_sets})
         pictures = self._store.vectors(self._embedders[embedder].model, "images", self._subjects)
         for content, prompt, score in described(self._embedders[embedder], pictures, prompts, threshold):
-            yield content, prompt, (Evidence(embedder, Kind.LOOKALIKE, score, threshold, "picture and text"),)
+            if not self._weighing.denies(self.sha256(content), digest(prompt)):
+                yield content, prompt, (Evidence(embedder, Kind.LOOKALIKE, score, threshold, "picture and text"),)
 
     def _kind(self, embedder: str) -> Kind:
         """A model of meaning (CLIP) never proves a copy, however close it says two pictures are."""

@@ -20,7 +20,7 @@ from moderator.policy import DEFAULT_STORE, Limits, Policy, Rule
 from moderator.registry import Registry, describe
 from moderator.runners.local import LocalRunner
 from moderator.runners.runner import Runner
-from moderator.search import near
+from moderator.search import near, prompts
 from moderator.verification import Verifier, verifying
 
 MakeRunner = Callable[[Sequence[Embedder], Limits], Runner]
@@ -33,7 +33,7 @@ class Pictures:
     Attributes:
         sources: files, folders, glob patterns, manifests, or `-` for the paths in `listed`.
         listed: paths, as from standard input.
-        metadata: columns by absolute path, joined to what is found.
+        metadata: columns by absolute path, joined to what is found; none: those of an earlier scan stay.
         between: two folders: only pairs across them are asked about, the first one's pictures as those that were there
             before. Reference sets are asked about the pictures of both.
     """
@@ -94,7 +94,7 @@ def judge(
         near.check(store, policy.search)
         ingest = Ingest(store, list(embedders.values()), policy.limits, progress, reader)
         unread, notes = _references(store, policy, ingest, embedders)
-        outcome = ingest.run(walked, "picture")
+        outcome = ingest.run(walked, "picture", remember=not wanted.metadata)
         gone = ingest.forget_missing(
             [source for source in sources if os.path.isdir(source)],  # noqa: PTH112
             [item[0] for item in walked if isinstance(item, tuple)],
@@ -272,5 +272,5 @@ def _digests(finding: Finding, search: StoredSearch) -> Iterator[str]:
     match = finding.match
     if isinstance(match, Image):
         yield match.sha256
-    elif match.content:
-        yield search.sha256(match.content)
+    else:
+        yield search.sha256(match.content) if match.content else prompts.digest(match)

@@ -34,8 +34,8 @@ class Weighing:
         self._verifier = verifier
         self._fingerprints: dict[int, Fingerprint] = {}
         self._vectors: dict[str, dict[int, Vectors]] = {}
-        self.denied: set[Pair] = set()
-        """Pairs of contents that matched and were left out, because a reviewer has called them no match."""
+        self.denied: set[frozenset[str]] = set()
+        """Pairs, by SHA-256, that matched and were left out, because a reviewer has called them no match."""
 
     def fingerprint(self, content: int) -> Fingerprint:
         """Returns what is known of a content without a model."""
@@ -64,7 +64,8 @@ class Weighing:
             ]
             found = [Match(*pair, evidence) for pair, evidence in zip(some, tried, strict=True)]
             for match in found if done is None else self.verified(found, done):
-                if any(rung.holds for rung in match.evidence) and not self._is_denied(match.content, match.other):
+                held = any(rung.holds for rung in match.evidence)
+                if held and not self.denies(self._sha256(match.content), self._sha256(match.other)):
                     yield match
 
     def verified(self, matches: Sequence[Match], done: Done) -> list[Match]:
@@ -102,11 +103,15 @@ class Weighing:
         self._load_fingerprints(contents)
         return {content for content in contents if self._fingerprints[content].sha256.hex() in digests}
 
-    def _is_denied(self, first: int, second: int) -> bool:
-        pair = frozenset(self._fingerprints[content].sha256.hex() for content in (first, second))
+    def _sha256(self, content: int) -> str:
+        return self._fingerprints[content].sha256.hex()
+
+    def denies(self, first: str, second: str) -> bool:
+        """Whether a reviewer has called two SHA-256 no match; keeps count of those."""
+        pair = frozenset((first, second))
         if pair not in self._no_matches:
             return False
-        self.denied.add((min(first, second), max(first, second)))
+        self.denied.add(pair)
         return True
 
     @cached_property

@@ -66,6 +66,7 @@ def test_a_confirmed_match_says_so_in_the_next_report(run: Run, policy_file: Pat
         (["first.png", "first.png", *NO], "identical files always match"),
         (["first.png", "nowhere.png", *NO], "no such file or reference: nowhere.png"),
         (["first.png", "banned#7", *NO], "no such file or reference: banned#7"),
+        (["first.png", "policy.yaml", *NO], "policy.yaml is no picture"),
         (["first.png", "larger.png", *NO, "--expires", "soon"], "`soon` is no date"),
         (["first.png", "larger.png", *NO, "--expires", TODAY - timedelta(days=2)], "is past"),
     ],

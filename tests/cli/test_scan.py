@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.cli.conftest import Run
 from tests.scanning import picture
@@ -148,6 +149,17 @@ def test_metadata_joins_the_pictures(run: Run, policy_file: Path, uploads: Path)
     ran = run("scan", uploads, "--metadata", "table.csv")
     assert "alike: nothing found" in ran.out
     assert "metadata" not in ran.out
+
+
+def test_metadata_of_an_earlier_scan_stays_until_a_table_says_something_else(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    Path("table.csv").write_text("path,sku\n" + "".join(f"{path},7\n" for path in uploads.iterdir()))
+    assert "alike: nothing found" in run("scan", uploads, "--metadata", "table.csv").out
+    Image.open(uploads / "alike.png").save(uploads / "alike.png", compress_level=1)  # read again, and known still
+    assert "alike: nothing found" in run("scan", uploads).out
+    Path("table.csv").write_text(f"path,sku\n{uploads / 'first.png'},7\n")
+    assert "alike: 2 findings" in run("scan", uploads, "--metadata", "table.csv").out
 
 
 def test_pictures_without_a_row_of_metadata_are_counted(run: Run, policy_file: Path, uploads: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,16 @@ def test_json_lines_give_the_same_and_blank_lines_are_passed_over(tmp_path: Path
         Row(str(tmp_path / "1.png"), {"price": "3"}),
         Row(str(tmp_path / "2.png"), {}),
     ]
+
+
+def test_two_rows_that_say_other_things_of_one_picture_are_refused(tmp_path: Path) -> None:
+    manifest = write(tmp_path, "l.csv", "path,sku\na.png,1\nb.png,2\n./a.png,3\n")
+    with pytest.raises(ArgumentError, match=r"line 4: .*a\.png is in line 2 too, with other columns"):
+        read_manifest(manifest)
+
+
+def test_a_picture_may_be_named_twice_alike(tmp_path: Path) -> None:
+    assert len(read_manifest(write(tmp_path, "l.csv", "path,sku\na.png,1\na.png,1\n"))) == 2
 
 
 def test_an_absolute_path_is_left_as_it_is(tmp_path: Path) -> None:
@@ -101,7 +112,7 @@ def test_a_manifest_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 @SAME_FOLDER
-@given(rows=st.lists(st.tuples(TEXT, TEXT), max_size=5))
+@given(rows=st.lists(st.tuples(TEXT, TEXT), max_size=5, unique_by=lambda row: os.path.normpath(row[0])))
 def test_what_a_csv_writer_wrote_is_read_back(tmp_path: Path, rows: list[tuple[str, str]]) -> None:
     manifest = tmp_path / "list.csv"
     with manifest.open("w", encoding="utf-8", newline="") as stream:
@@ -111,7 +122,7 @@ def test_what_a_csv_writer_wrote_is_read_back(tmp_path: Path, rows: list[tuple[s
 
 
 @SAME_FOLDER
-@given(rows=st.lists(st.tuples(TEXT, TEXT), max_size=5))
+@given(rows=st.lists(st.tuples(TEXT, TEXT), max_size=5, unique_by=lambda row: os.path.normpath(row[0])))
 def test_what_a_json_writer_wrote_is_read_back(tmp_path: Path, rows: list[tuple[str, str]]) -> None:
     manifest = tmp_path / "list.jsonl"
     manifest.write_text("\n".join(json.dumps({"path": path, "note": note}) for path, note in rows))

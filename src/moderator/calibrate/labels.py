@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moderator.contracts import Store
-from moderator.decisions import NO_MATCH, digest_of, listed
+from moderator.decisions import NO_MATCH, listed, sha256_of
 from moderator.errors import ArgumentError
 from moderator.policy import Policy
 
@@ -71,13 +71,13 @@ def reviewed(store: Store, policy: Policy) -> tuple[list[Labelled], int]:
     decisions = listed(store, policy)
     for one in decisions:
         digests = one.decision.sha256, one.decision.match_sha256
-        files = [_holding(store, paths, digest) for paths, digest in zip(one.files, digests, strict=True)]
+        files = [_holding(paths, digest) for paths, digest in zip(one.files, digests, strict=True)]
         if files[0] is not None and files[1] is not None:
             same = one.decision.verdict is not NO_MATCH
             found.append(Labelled(files[0], files[1], same, (one.first, one.second)))
     return found, len(decisions) - len(found)
 
 
-def _holding(store: Store, files: Sequence[str], digest: str) -> str | None:
+def _holding(files: Sequence[str], digest: str) -> str | None:
     """Returns the first file that still holds what it did."""
-    return next((file for file in files if Path(file).is_file() and digest_of(store, file) == digest), None)
+    return next((file for file in files if Path(file).is_file() and sha256_of(Path(file)) == digest), None)

@@ -13,7 +13,7 @@ from moderator.errors import ArgumentError
 
 app = typer.Typer(help="List and withdraw what reviewers have decided.", no_args_is_help=True)
 
-PICTURE = "A file, a reference as SET#ENTRY, or a SHA-256."
+PICTURE = "A file, a reference as SET#ENTRY, a text as SET#TEXT, or a SHA-256."
 First = Annotated[str, typer.Argument(metavar="A", help=PICTURE)]
 Second = Annotated[str, typer.Argument(metavar="B", help=PICTURE)]
 
@@ -43,9 +43,10 @@ def decide(
     if match is None or not reason.strip():
         raise ArgumentError("say --match or --not-a-match, and why with --reason")
     verdict = decisions.MATCH if match else decisions.NO_MATCH
-    with session(policy, store).open_store() as opened:
+    chosen = session(policy, store)
+    with chosen.open_store() as opened:
         word = Decision("", "", verdict, reason.strip(), owner or getpass.getuser(), expires)
-        made = decisions.decide(opened, first, second, word)
+        made = decisions.decide(opened, chosen.policy, first, second, word)
     until = f" until {made.expires[:10]}" if made.expires else ""
     said = "a match" if match else "no match"
     screen.console().print(visible(f"{first} and {second}: {said}{until}, says {made.owner}"), markup=False)
@@ -77,6 +78,7 @@ def withdraw(first: First, second: Second, policy: PolicyOption = None, store: S
     """Withdraw the decision on two pictures."""
     from moderator import decisions
 
-    with session(policy, store).open_store() as opened:
-        decisions.withdraw(opened, first, second)
+    chosen = session(policy, store)
+    with chosen.open_store() as opened:
+        decisions.withdraw(opened, chosen.policy, first, second)
     screen.console().print("Withdrawn: the next scan reports the two again.")

@@ -47,7 +47,7 @@ PicturesArgument = Annotated[
 MetadataOption = Annotated[
     Path | None,
     typer.Option(
-        metavar="CSV", help="A CSV or JSONL file with a path column; its columns join the pictures of this scan."
+        metavar="CSV", help="A CSV or JSONL file with a path column; its columns join the pictures, in later scans too."
     ),
 ]
 BetweenOption = Annotated[

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,17 +28,32 @@ def read_manifest(manifest: Path) -> list[Row]:
     """Reads a manifest; relative paths are relative to it.
 
     Raises:
-        ArgumentError: it cannot be read, has no path column, or a line is malformed; the line is named.
+        ArgumentError: it cannot be read, has no path column, a line is malformed or says something else of a picture
+            than an earlier one; the line is named.
     """
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as stream:
             lines = _csv(stream) if manifest.suffix.lower() == ".csv" else _jsonl(stream)
-            return [_row(manifest, number, columns) for number, columns in lines]
+            return _agreeing(manifest, ((number, _row(manifest, number, columns)) for number, columns in lines))
     except OSError as error:
         raise ArgumentError(f"cannot read the manifest {manifest}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
         hint = "it must be UTF-8 text: CSV with commas, or a JSON object a line"
         raise ArgumentError(f"cannot read the manifest {manifest}: {error}", hint=hint) from error
+
+
+def _agreeing(manifest: Path, rows: Iterable[tuple[int, Row]]) -> list[Row]:
+    told: dict[str, tuple[int, Row]] = {}
+    kept = []
+    for number, row in rows:
+        first, other = told.setdefault(os.path.normpath(row.path), (number, row))
+        if other.columns != row.columns:
+            raise ArgumentError(
+                f"{manifest}, line {number}: {row.path} is in line {first} too, with other columns",
+                hint="one row says what a picture is; remove one of the two",
+            )
+        kept.append(row)
+    return kept
 
 
 def _csv(stream: Iterator[str]) -> Iterator[tuple[int, Mapping[str, object]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -19,6 +20,11 @@ def prompts_of(sets: Mapping[str, ReferenceSet]) -> list[Reference]:
         for name, declared in sets.items()
         for number, text in enumerate(declared.prompts, 1)
     ]
+
+
+def digest(prompt: Reference) -> str:
+    """Returns what stands for a prompt where pictures are told by their SHA-256: that of its set and text."""
+    return hashlib.sha256(f"{prompt.set}#{prompt.label}".encode()).hexdigest()
 
 
 def described(
