@@ -115,7 +115,7 @@ def judge(
         if lost := _lost(findings):
             notes.append(
                 f"{lost:,} finding(s) are of stored pictures whose files are gone, as after a folder was moved; "
-                "another store (--store) knows nothing of them"
+                "`moderator db purge --gone` forgets them"
             )
         if verifier is not None and verifier.unverified:
             notes.append(

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 import termios
@@ -142,6 +143,24 @@ def test_purge_removes_what_nothing_refers_to_unasked_and_everything_only_when_t
     assert "images             2" in run("db", "status", *store).out
     assert "2 content(s) removed" in run("db", "purge", "--everything", "--yes", *store).out
     assert "images             0" in run("db", "status", *store).out
+
+
+def test_purge_forgets_the_pictures_below_a_path_and_those_whose_files_are_gone_and_no_other(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    odd = os.fsdecode(b"caf\xe9.png")  # a name that is no UTF-8 is stored escaped, and its file is there
+    shutil.copy(uploads / "first.png", uploads / odd)
+    shutil.copytree(uploads, "older")
+    run("scan", uploads, "older")
+    assert "4 picture(s) forgotten" in run("db", "purge", "--pictures", "older", "--yes").out
+    assert "1 picture(s) forgotten" in run("db", "purge", "--pictures", uploads / "larger.png", "--yes").out
+    refused = run("db", "purge", "--pictures", uploads)
+    assert (refused.code, "--yes does it unasked" in refused.err) == (2, True)
+    (uploads / "alike.png").unlink()
+    ran = run("db", "purge", "--gone", "--yes").out
+    assert "1 picture(s) forgotten\n1 content(s) removed" in ran
+    assert "images             2" in run("db", "status").out
+    assert (uploads / odd).exists()
 
 
 def test_a_password_that_is_wanted_is_asked_on_the_terminal_and_not_shown(

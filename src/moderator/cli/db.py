@@ -114,6 +114,10 @@ def purge(
     set_name: Annotated[
         str | None, typer.Option("--set", metavar="SET", help="Remove this reference set as well.")
     ] = None,
+    pictures: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Forget the pictures at or below this path as well.")
+    ] = None,
+    gone: Annotated[bool, typer.Option("--gone", help="Forget the pictures whose files are gone as well.")] = False,
     everything: Annotated[
         bool, typer.Option("--everything", help="Remove all pictures, references, decisions and reports.")
     ] = False,
@@ -121,17 +125,26 @@ def purge(
     policy: PolicyOption = None,
     store: StoreOption = None,
 ) -> None:
-    """Remove what nothing refers to, and take its bytes off the disk as far as the engine can."""
+    """Remove what nothing refers to, and take its bytes off the disk as far as the engine can.
+
+    Files are never touched.
+    """
     from moderator.stores import upkeep
 
     out = screen.console()
     with _opened(policy, store) as opened:
-        asked = f"the reference set {set_name}" if set_name else "everything" if everything else ""
+        paths = upkeep.stored_paths(opened, pictures, gone=gone)
+        named = [f"the reference set {set_name}"] if set_name else []
+        named += [f"what is known of {len(paths):,} picture(s)"] if paths else []
+        asked = "everything" if everything else " and ".join(named)
         if asked and not yes and not _confirmed(f"Remove {asked} from {opened.url}?"):
             out.print("nothing was removed")
             return
         if set_name is not None:
             out.print(f"{set_name}: {opened.remove_references(set_name, []):,} removed", markup=False)
+        if pictures is not None or gone:
+            opened.forget(paths)
+            out.print(f"{len(paths):,} picture(s) forgotten")
         removed = upkeep.purge_everything(opened) if everything else upkeep.purge_unused(opened)
         out.print(f"{removed:,} content(s) removed with their vectors, hashes and features")
         if left := upkeep.erase(opened):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -88,6 +89,16 @@ def _settings(session: Session) -> Iterator[Check]:
             continue
         same = found.get(name) == wanted
         yield Check(name, "ok" if same else "note", f"{found.get(name)}" + ("" if same else f", not {wanted}: {risk}"))
+
+
+def stored_paths(store: SqlStore, path: str | None, *, gone: bool) -> Sequence[str]:
+    """Returns the stored pictures at or below a path (of all: None), with `gone` only those whose files are gone; none
+    where neither is asked."""
+    if path is None and not gone:
+        return []
+    top = os.path.abspath(path or "/")  # noqa: PTH100 - links are not followed
+    found = [*([top] if top in store.known([top], "picture") else []), *store.paths_under(top)]
+    return [one for one in found if not gone or not (os.path.lexists(one) or os.path.lexists(tables.file_of(one)))]
 
 
 def purge_unused(store: SqlStore) -> int:
