@@ -13,7 +13,8 @@ from moderator.contracts import Options
 from moderator.document import MAX_BYTES
 from moderator.errors import InputError, PolicyError, Problem
 from moderator.models import Verdict
-from moderator.policy import Limits, Policy, Vocabulary, load_policy, parse_policy
+from moderator.policy import Limits, Policy, load_policy, parse_policy
+from moderator.validation import Vocabulary
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted((ROOT / "config").rglob("*.yaml"))

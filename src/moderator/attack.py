@@ -21,12 +21,12 @@ from moderator.calibrate.similarities import same_by_hash
 from moderator.contracts import Found, Progress
 from moderator.edits import BATTERY, EDITS, Edit
 from moderator.edits.copies import original, save_copies
-from moderator.errors import ArgumentError, PluginError
+from moderator.errors import ArgumentError, PluginError, did_you_mean
 from moderator.ingest import Ingest, Ingested
 from moderator.intake.walk import walk
 from moderator.ladder import PROHIBITED
 from moderator.models import Finding, Kind, Report, Verdict
-from moderator.policy import Policy, did_you_mean
+from moderator.policy import Policy
 from moderator.registry import Registry
 from moderator.scanning import Pictures as Wanted
 from moderator.scanning import judge

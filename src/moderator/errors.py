@@ -20,6 +20,7 @@ Each message is one sentence of what is wrong and where; `hint` says what to do 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -115,3 +116,10 @@ class UnreadableImage(Exception):
     def __reduce__(self) -> tuple[type[UnreadableImage], tuple[str, str]]:
         # By default it would be made again from its message alone, where a cluster's node sends it.
         return type(self), (self.code, self.reason)
+
+
+def did_you_mean(wrong: str, known: Sequence[str]) -> str:
+    """Returns a hint that names the nearest known word, or all of them."""
+    if near := difflib.get_close_matches(wrong, known, n=1):
+        return f"did you mean `{near[0]}`?"
+    return f"known here: {', '.join(sorted(known))}" if known else ""

@@ -16,9 +16,9 @@ from moderator.calibrate.similarities import Genuine, Similarities
 from moderator.calibrate.tail import LEAST, MEASURED, REACH, Impostors, Tail, fit, interval
 from moderator.calibrate.verified import log_odds, probability
 from moderator.document import Place
-from moderator.errors import ArgumentError
+from moderator.errors import ArgumentError, did_you_mean
 from moderator.models import VERIFIED
-from moderator.policy import Policy, Rule, did_you_mean
+from moderator.policy import Policy, Rule
 
 EVEN = 0.5
 """Verification is never asked for less: below, another picture is the likelier of two."""

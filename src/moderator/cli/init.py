@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from moderator.cli import output, screen
-from moderator.errors import ArgumentError
+from moderator.errors import ArgumentError, did_you_mean
 
 
 def init(
@@ -19,7 +19,6 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a commented policy to start from."""
-    from moderator.policy import did_you_mean
     from moderator.resources import ready_policies
 
     policies = ready_policies()

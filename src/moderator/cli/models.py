@@ -8,7 +8,7 @@ import typer
 
 from moderator.cli import screen
 from moderator.cli.options import PolicyOption, Session, session
-from moderator.errors import ArgumentError, ModelError
+from moderator.errors import ArgumentError, ModelError, did_you_mean
 
 if TYPE_CHECKING:
     from moderator.contracts import Embedder
@@ -84,7 +84,6 @@ def _embedders(chosen: Session, name: str | None) -> list[tuple[str, Embedder]]:
 
 
 def _known(chosen: Session, name: str) -> None:
-    from moderator.policy import did_you_mean
 
     declared = chosen.policy.embedders
     if name not in declared:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli.password import warn_of_secret
-from moderator.errors import ArgumentError, InputError, PolicyError
+from moderator.errors import ArgumentError, InputError, PolicyError, did_you_mean
 
 if TYPE_CHECKING:
     from moderator.contracts import Store
@@ -73,7 +73,6 @@ class Session:
 
     def embedder(self, wanted: str | None) -> str:
         """Returns the embedder that was named, or else the policy's first. Raises: ArgumentError."""
-        from moderator.policy import did_you_mean
 
         names = list(self.policy.embedders)
         if wanted is not None and wanted not in names:
