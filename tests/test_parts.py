@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from moderator import Finding, Registry, Report, scan
 from moderator.edits import EDITS
@@ -102,6 +102,55 @@ def test_a_policy_may_embed_the_whole_alone(offline: Policy, collage: Path, regi
     report = judged(offline, collage, registry)
     assert report.embedded == 1
     assert are_parts(views(offline, registry)).sum() >= 9
+
+
+# Collages of pictures that are all asked for
+
+
+@pytest.fixture
+def distilled(offline: Policy) -> Policy:
+    """The same policy with the smaller model, and without its empty set."""
+    small = offline.embedders["sscd"].model_copy(update={"model": "sscd-distilled"})
+    return offline.model_copy(update={"embedders": {"sscd": small}, "reference_sets": {}})
+
+
+def tiled(folder: Path, shared_data: Path, tiles: int) -> Path:
+    """Copies garments to a folder of their own, puts a collage of them beside it, and returns where that is."""
+    (folder / "sources").mkdir()
+    sheet = Image.new("RGB", (300 * tiles, 300 * tiles), "white")
+    garments = sorted((shared_data / "clothing").glob("*.jpg"))[: 3 * tiles**2 : 3]
+    for place, path in enumerate(garments):
+        shutil.copy(path, folder / "sources")
+        tile = ImageOps.fit(Image.open(path).convert("RGB"), (292, 292))
+        sheet.paste(tile, (place % tiles * 300 + 4, place // tiles * 300 + 4))
+    sheet.save(folder / "collage.jpg", quality=90)
+    return folder / "collage.jpg"
+
+
+def test_all_nine_pictures_of_a_collage_are_named_as_its_parts(
+    tmp_path: Path, distilled: Policy, shared_data: Path, registry: Registry
+) -> None:
+    collage = tiled(tmp_path, shared_data, 3)
+    shutil.move(collage, tmp_path / "sources")
+    report = judged(distilled, tmp_path / "sources", registry)
+    told = [one for one in of_rule(report, "duplicates") if one.kind is Kind.EDITED_COPY]
+    names = {Path(side).name for one in told for side in (one.image.path, str(one.match))}
+    assert names == {path.name for path in (tmp_path / "sources").iterdir()}
+    assert len(names) == 10
+    assert all(any(rung.region for rung in one.evidence) for one in told)
+
+
+@pytest.mark.parametrize(("tiles", "threshold"), [(2, 0.6), (3, 0.95)], ids=["four", "nine below the threshold"])
+def test_every_banned_picture_of_a_collage_is_named(
+    tmp_path: Path, distilled: Policy, shared_data: Path, registry: Registry, tiles: int, threshold: float
+) -> None:
+    collage = tiled(tmp_path, shared_data, tiles)
+    rules = [rule.model_copy(update={"threshold": threshold}) for rule in distilled.rules if rule.id == "prohibited"]
+    sets = {"prohibited": ReferenceSet(folder=tmp_path / "sources")}
+    report = judged(distilled.model_copy(update={"rules": rules, "reference_sets": sets}), collage, registry)
+    found = of_rule(report, "prohibited")
+    assert {one.kind for one in found} == {Kind.EDITED_COPY}
+    assert len({str(one.match) for one in found}) == len(found) == tiles**2
 
 
 def views(policy: Policy, registry: Registry) -> list[str]:

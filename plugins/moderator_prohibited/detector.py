@@ -23,7 +23,7 @@ class ProhibitedOptions(Options):
     """Options of `detector: prohibited`."""
 
     top: int = Field(3, ge=1)
-    """The closest references of each set that are shown for one picture."""
+    """The closest references of each set that are shown for one picture, or for each place of it where others match."""
     below: Cosine | None = None
     """Leaves matches of this similarity and above, by hash, or verified as copies to a stricter rule: a band for
     review, in which stays what was verified to be no copy."""
@@ -88,9 +88,12 @@ class Prohibited(Detector):
 
     def _of_set(self, search: Search, content: int, found: list[Found]) -> Iterator[Finding]:
         found.sort(key=lambda one: (_farness(one[0]), one[1].entry))
-        top = self.options.top
-        more = f"; {len(found) - top:,} more of this set match" if len(found) > top else ""
-        for match, reference in found[:top]:
+        shown: list[Found] = []
+        for match, reference in found:
+            if sum(match.lies_in(other) for other, _ in shown) < self.options.top:
+                shown.append((match, reference))
+        more = f"; {len(found) - len(shown):,} more of this set match" if len(found) > len(shown) else ""
+        for match, reference in shown:
             reason = f"{_reason(match.strongest)}{more}"
             for image in search.images(content):
                 if image.scanned:

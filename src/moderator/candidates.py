@@ -28,6 +28,8 @@ Pair = tuple[int, int]
 class Candidates:
     """Finds pairs (content of this scan, other content) in a store.
 
+    Each view of a content has candidates of its own: so a collage is compared with what each of its tiles shows.
+
     Of contents of this scan with the same pixels, the first stands for the others: each of them makes a pair with it,
     and it alone makes pairs with the rest of the pictures. So their number does not matter to that of the pairs.
 
@@ -59,9 +61,9 @@ class Candidates:
         self._searched: set[tuple[str, float]] = set()
 
     def copies(self, embedder: str, threshold: float, among: Asked) -> Iterator[Pair]:
-        """Yields every pair of pictures whose cosine is at or above `threshold`, but of a crowd, pictures that are near
-        to so many of each other that each two could not be weighed, those of each with its closest and with the middle.
-        So what crowds take grows with their number, not its square."""
+        """Yields every pair of pictures whose cosine is at or above `threshold`, but of a crowd, pictures with a view
+        that is near to so many others that each two could not be weighed, those of each with the closest of that view
+        and with the middle. So what crowds take grows with their number, not its square."""
         yield from self._thinned(self._hits(embedder, threshold, among, CAP))
         self._searched.add((embedder, threshold))
 
@@ -73,12 +75,12 @@ class Candidates:
         yield from (pair for pair in self._middles.items() if pair[0] != pair[1])
 
     def above(self, embedder: str, threshold: float, among: Asked) -> Iterator[tuple[Pair, float]]:
-        """Yields every pair whose cosine is at or above `threshold`, and the cosine, the closest `CAP` of each."""
+        """Yields every pair whose cosine is at or above `threshold`, and the cosine, the closest `CAP` of each view."""
         for hits in self._hits(embedder, threshold, among, CAP):
             yield from self._capped(hits, f"at {threshold:g} by {embedder}", "; raise the threshold")
 
     def closest(self, embedder: str, least: float, count: int, among: Asked) -> Iterator[Pair]:
-        """Yields the `count` closest pairs of each content of this scan, none below the cosine `least`."""
+        """Yields the `count` closest pairs of each view of each content of this scan, none below the cosine `least`."""
         for hits in self._hits(embedder, least, among, count):
             met: Counter[int] = Counter()
             for first, second in zip(hits.contents.tolist(), hits.others.tolist(), strict=True):
@@ -143,20 +145,20 @@ class Candidates:
             )
 
     def _thinned(self, blocks: Iterable[exact.Hits]) -> Iterator[Pair]:
-        """Keeps pairs of two pictures, but thins out crowds; `blocks` have the closest of each picture first."""
-        crowded = 0
+        """Keeps pairs of two pictures, but thins out crowds; `blocks` have the closest of each view first."""
+        crowded: set[int] = set()
         for hits in blocks:
             starts = np.flatnonzero(np.diff(hits.contents, prepend=-1))
             for content, others in zip(hits.contents[starts].tolist(), np.split(hits.others, starts)[1:], strict=True):
                 near = [other for other in others.tolist() if other != content]
                 if len(near) > CROWD:
-                    crowded += 1
+                    crowded.add(content)
                     near = [*near[:FEW], *self._middles_of(content, near)]
                 yield from ((content, other) for other in near if other != content)
         if crowded:
             self._note(
-                f"{crowded:,} picture(s) are in crowds, near to more than {CROWD} others each: of the matches of each "
-                f"the {FEW} closest are told, and the one with a picture in the middle of the crowd"
+                f"{len(crowded):,} picture(s) are in crowds, near to more than {CROWD} others each: of the matches of "
+                f"each the {FEW} closest are told, and the one with a picture in the middle of the crowd"
             )
 
     def _middles_of(self, content: int, near: Sequence[int]) -> Sequence[int]:

@@ -119,8 +119,8 @@ class Verify(_Section):
     """How candidates for copies are verified, by local features, geometry, texture and colour."""
 
     candidates: Annotated[int, Field(ge=1, le=100)] = 5
-    """How many of the pictures, or references, closest to each picture are verified though they are below a rule's
-    threshold."""
+    """How many of the pictures, or references, closest to each picture, and to each picture that it shows, are verified
+    though they are below a rule's threshold."""
     least: Annotated[float, Field(ge=-1, le=1)] = 0.25
     """Least cosine similarity of such a candidate, by a model that finds copies (SSCD); one of meaning (CLIP) takes
     .1 below the rule's threshold."""

@@ -114,6 +114,18 @@ def test_a_cap_keeps_the_closest_of_each_content(
         assert kept == all_scores[:cap]
 
 
+@given(sides(), sides(), THRESHOLDS, st.integers(1, 4))
+def test_by_view_each_view_has_what_it_would_have_as_a_content(
+    queries: Side, corpus: Side, threshold: float, cap: int
+) -> None:
+    blocks = list(exact.above(queries.blocks([]), lambda: corpus.blocks([]), threshold, cap, by_view=True))
+    for hits in blocks:
+        assert len(set(zip(hits.contents.tolist(), hits.others.tolist(), strict=True))) == len(hits.contents)
+    rows = search(Side(np.arange(len(queries.contents)), queries.matrix), corpus, threshold, cap)
+    contents = queries.contents.tolist()
+    assert sorted(pairs_of(blocks)) == sorted((contents[row], other, score) for row, other, score in rows)
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), st.integers(0, 2**40), st.sampled_from([-1.0, -0.5, -0.0, 0.0, 0.25, 0.5, 1.0])),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -42,6 +42,7 @@ def above(
     cap: int,
     *,
     parts: bool = True,
+    by_view: bool = False,
 ) -> Iterator[Hits]:
     """Yields every pair (query content, corpus content) whose cosine is at or above `threshold`, each once.
 
@@ -52,13 +53,16 @@ def above(
         cap: at most this many of the closest for each query content; a caller that sees a content with exactly
             `cap` hits knows there may be more.
         parts: whether parts of pictures are compared, with whole ones.
+        by_view: whether each view of a query content has the closest of its own: then a pair comes once for each view
+            that reaches the threshold, and what is yielded at once has one view of a content.
 
     Raises:
         ModelMismatch: the two sides have different dimensions.
     """
     for asked in _split(queries):
         products = np.empty((len(asked.contents), ROWS), dtype=np.float32)
-        compare = partial(_block, asked, threshold=threshold, products=products, parts=parts)
+        rows = np.arange(len(asked.contents)) if by_view else asked.contents
+        compare = partial(_block, replace(asked, contents=rows), threshold=threshold, products=products, parts=parts)
         found: list[Hits] = []
         held = 0
         for hits in _beside(compare, corpus()):
@@ -69,7 +73,16 @@ def above(
                 held = 0
         hits = closest(joined(found), cap)
         if len(hits.contents):
-            yield hits
+            yield from _of_views(asked.contents, hits) if by_view else [hits]
+
+
+def _of_views(contents: Ids, hits: Hits) -> Iterator[Hits]:
+    """Yields hits of rows as those of their contents: of all first views, of all second ones, and so on."""
+    starts = np.flatnonzero(np.append(True, contents[1:] != contents[:-1]))
+    views = (np.arange(len(contents)) - np.repeat(starts, np.diff(starts, append=len(contents))))[hits.contents]
+    for one in np.unique(views):
+        chosen = _taken(hits, views == one)
+        yield replace(chosen, contents=contents[chosen.contents])
 
 
 def grouped(blocks: Iterable[VectorBlock], least: int) -> Iterator[VectorBlock]:

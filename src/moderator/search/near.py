@@ -46,7 +46,7 @@ Narrow = Callable[[VectorBlock], Ids | None]
 class Asked:
     """Which contents are searched: those of a scope, or `among` them those that it returns of some (of all: None).
 
-    `parts` are compared too, with whole pictures.
+    `parts` are compared too, with whole pictures, and each view of a subject has the closest of its own.
     """
 
     scope: Scope
@@ -82,7 +82,8 @@ class Near:
         self, model: ModelId, subjects: Sequence[int], asked: Asked, threshold: float, cap: int
     ) -> Iterator[exact.Hits]:
         """Yields every pair (subject, content that is asked) at or above `threshold`, as `exact.above` does, with at
-        most `cap` of the closest for each subject. A subject's pair with itself may be left out."""
+        most `cap` of the closest for each subject, or with `asked.parts` for each view of one. A subject's pair with
+        itself may be left out."""
         queries = self._store.vectors(model, "images", subjects)
         narrow = None
         if self._spec.approximate and asked.everything:
@@ -138,7 +139,7 @@ class Near:
             only = asked.among(only)
         if only is None or len(only):
             stored = partial(self._store.vectors, model, asked.scope, only)
-            yield from exact.above([block], stored, threshold, cap, parts=asked.parts)
+            yield from exact.above([block], stored, threshold, cap, parts=asked.parts, by_view=asked.parts)
 
     def _narrowing(self, model: ModelId, subjects: Sequence[int], asked: Asked, threshold: float) -> Narrow | None:
         known = self._known(model)
@@ -216,13 +217,12 @@ def _pairs(found: Iterable[exact.Hits]) -> set[tuple[int, int]]:
 
 
 def _ranked(found: Iterable[exact.Hits], top: int) -> list[tuple[float, int]]:
-    """The `top` closest of what one query found, as (cosine, content)."""
-    best = [
-        (score, content)
-        for hits in found
-        for score, content in zip(hits.scores.tolist(), hits.others.tolist(), strict=True)
-    ]
-    return sorted(best, key=lambda one: (-one[0], one[1]))[:top]
+    """The `top` closest of what the views of one query found, as (cosine, content)."""
+    best: dict[int, float] = {}
+    for hits in found:
+        for score, content in zip(hits.scores.tolist(), hits.others.tolist(), strict=True):
+            best[content] = max(score, best.get(content, -1.0))
+    return sorted(((score, content) for content, score in best.items()), key=lambda one: (-one[0], one[1]))[:top]
 
 
 def _reaching(known: Codes, threshold: float) -> Narrow:
