@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from moderator.embedders.external import external_files
+from moderator.embedders.external import external_files, initial
 from moderator.embedders.onnx import OnnxEmbedder
 from moderator.errors import ModelError
 from moderator.policy import EmbedderSpec
@@ -73,3 +73,19 @@ def test_what_is_no_onnx_is_refused_by_its_path(tmp_path: Path, text: bytes) -> 
     (tmp_path / "torn.onnx").write_bytes(text)
     with pytest.raises(ModelError, match=r"torn\.onnx cannot be loaded"):
         external_files(tmp_path / "torn.onnx")
+
+
+@pytest.mark.parametrize("raw", [False, True], ids=["as floats", "as bytes"])
+def test_a_weight_is_read_by_its_name(tmp_path: Path, raw: bool) -> None:
+    path = model(tmp_path / "model.onnx")
+    made = onnx.load(path)
+    values = np.array([1.5, -2, 0.25], dtype=np.float32)
+    means = onnx.helper.make_tensor("means", onnx.TensorProto.FLOAT, [3], values.tobytes() if raw else values, raw=raw)
+    made.graph.initializer.append(means)
+    path.write_bytes(made.SerializeToString())
+    assert initial(path, "means").tolist() == values.tolist()
+
+
+def test_a_weight_that_a_model_lacks_is_refused_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="has no weight `means`"):
+        initial(model(tmp_path / "model.onnx"), "means")

@@ -104,10 +104,13 @@ def test_another_preprocessing_is_another_model(options: dict[str, object]) -> N
     assert encoder("sscd", **options).model != encoder("sscd").model
 
 
-def test_a_file_is_run_like_the_preset_it_holds(preset_file: Path, originals: list[Image.Image]) -> None:
-    by_path = encoder(str(preset_file))
+@pytest.mark.parametrize("size", [{}, {"width": 320, "height": 160}], ids=["288 x 288", "320 x 160"])
+def test_a_file_is_run_like_the_preset_it_holds(
+    preset: OnnxEmbedder, originals: list[Image.Image], size: dict[str, int]
+) -> None:
+    by_path, by_name = encoder(str(preset.file), **size), encoder(preset.spec.model, **size)
     assert by_path.model.dimension == 512
-    assert np.array_equal(embed(by_path, originals[:2]), embed(encoder("sscd-distilled"), originals[:2]))
+    assert np.array_equal(embed(by_path, originals[:2]), embed(by_name, originals[:2]))
 
 
 def test_a_file_that_is_not_there_is_refused_by_its_path_with_the_presets(tmp_path: Path) -> None:

