@@ -9,13 +9,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 from moderator import machine
 from moderator.embedders import quantise
 from moderator.embedders.clip import ClipEmbedder
-from moderator.embedders.towers import MANIFEST, TEXT, Towers
+from moderator.embedders.forward import patches_multiplied
+from moderator.embedders.towers import IMAGE, MANIFEST, TEXT, Towers
 from moderator.errors import ModelError
 from moderator.intake.decode import prepare
 from moderator.policy import EmbedderSpec
@@ -52,6 +54,21 @@ def test_int8_vectors_are_those_of_fp32_but_for_the_stated_loss(
     assert fidelity.pictures == len(prepared)
     assert cosines.min() == pytest.approx(fidelity.least, abs=1e-5)
     assert fidelity.least >= quantise.LEAST_COSINE
+
+
+def test_the_patches_of_a_picture_are_multiplied_as_they_would_be_convolved(
+    tiny_clip: Path, prepared: list[np.ndarray]
+) -> None:
+    exact = clip(tiny_clip, "fp32")
+    convolved = exact.embed(prepared)
+    with patches_multiplied(exact.loaded):
+        multiplied = exact.embed(prepared)
+    assert np.allclose(multiplied, convolved, atol=1e-6)
+    assert np.array_equal(exact.embed(prepared), convolved)
+
+
+def test_no_convolution_is_left_in_floating_point(towers: Path) -> None:
+    assert "Conv" not in {node.op_type for node in onnx.load(towers / IMAGE).graph.node}
 
 
 def test_a_picture_has_exactly_one_int8_vector_alone_and_in_any_batch(

@@ -83,7 +83,7 @@ def _require(model: str) -> None:
 def _export(exact: ClipEmbedder, folder: Path) -> None:
     import torch
 
-    from moderator.embedders.forward import embed_pixels, embed_tokens
+    from moderator.embedders.forward import embed_pixels, embed_tokens, patches_multiplied
 
     class ImageTower(torch.nn.Module):
         def __init__(self) -> None:
@@ -105,7 +105,8 @@ def _export(exact: ClipEmbedder, folder: Path) -> None:
     pixels = torch.zeros(1, size.height, size.width, 3, dtype=torch.uint8)
     tokens = exact.loaded.preprocess(TEXTS[:1])
     length = torch.export.Dim("length", min=2, max=_longest(exact))
-    _write(ImageTower(), {"pixels": pixels}, None, folder / IMAGE)
+    with patches_multiplied(exact.loaded):
+        _write(ImageTower(), {"pixels": pixels}, None, folder / IMAGE)
     texts = {name: tokens[name] for name in ("input_ids", "attention_mask")}
     _write(TextTower(), texts, ({1: length}, {1: length}), folder / TEXT)
 
