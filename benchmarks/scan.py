@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from benchmarks import peers
+from benchmarks import peers, process
 from benchmarks.peers import DEDUP, HASHES, IMMACULATE, Environment
 from benchmarks.table import Row, publish, timed
 from moderator import Registry, demo, load_policy, scan
@@ -82,21 +80,18 @@ def naive(paths: list[Path], store: Path) -> None:
             connection.commit()
 
 
-def whole(python: Path, program: str, folder: Path) -> None:
-    """Runs a program on a folder as a process of its own. Raises: CalledProcessError."""
-    command = [str(python), "-c", f"import sys; folder = sys.argv[1]\n{program}", str(folder)]
-    subprocess.run(command, check=True, capture_output=True)
-
-
 def tools(folder: Path) -> list[Row]:
-    """Whole processes of other tools on the same folder; one that cannot be had is named."""
-    rows = []
+    """Whole processes on the same folder: a scan, and other tools; one that cannot be had is named."""
+    store = f"sqlite:///{folder.parent}/process.db"
+    scanning = [sys.executable, "-m", "moderator", "scan", str(folder), "--policy", "offline", "--store", store]
+    rows = [process.timed("moderator scan, a process of its own", COUNT, "pictures", scanning, runs=1)]
     for name, (environment, program) in TOOLS.items():
         if why := peers.prepare(environment):
             print(f"{name} cannot be had: {why}")
         else:
-            call = partial(whole, peers.python_of(environment), program, folder)
-            rows.append(timed(name, COUNT, "pictures", call, runs=2))
+            python = str(peers.python_of(environment))
+            command = [python, "-c", f"import sys; folder = sys.argv[1]\n{program}", str(folder)]
+            rows.append(process.timed(name, COUNT, "pictures", command))
     return rows
 
 
@@ -128,7 +123,8 @@ def main(*, beside: bool = False) -> None:
         ]
         second()
         rows.append(timed("moderator scan, unchanged folder", COUNT, "pictures", second))
-        rows += tools(folder / "in") if beside else []
+        if beside:
+            publish("tools", tools(folder / "in"), "processes of their own, with all that they start")
         verification(paths)
     publish("scan", rows, f"SSCD int8 at 288 x 288, JPEG of {SIDE} x {SIDE}; the scan hashes (PDQ) and asks all rules")
 

@@ -23,7 +23,8 @@ PACKAGES = ("moderator", "torch", "onnxruntime", "numpy", "pillow")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing that was timed: seconds are the median of `runs`, `work` is how many units they took in."""
+    """One thing that was timed: seconds are the median of `runs`, `work` is how many units they took in, `memory` the
+    most MB of a process of its own."""
 
     name: str
     work: int
@@ -32,6 +33,7 @@ class Row:
     fastest: float
     slowest: float
     runs: int
+    memory: float | None = None
 
     @property
     def rate(self) -> float:
@@ -62,7 +64,10 @@ def publish(title: str, rows: Sequence[Row], note: str = "") -> None:
     """Prints the rows, each compared with the first, and writes benchmarks/results/<title>.json."""
     facts = machine()
     table = Table(title=title, caption=note, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
-    for heading in ("what", "size", "seconds (min - max)", "a second", "against the first"):
+    headings = ["what", "size", "seconds (min - max)", "a second", "against the first"]
+    if any(row.memory for row in rows):
+        headings.append("most memory")
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "what" else "right")
     for row in rows:
         table.add_row(
@@ -71,6 +76,7 @@ def publish(title: str, rows: Sequence[Row], note: str = "") -> None:
             f"{row.seconds:.3f} ({row.fastest:.3f} - {row.slowest:.3f})",
             f"{row.rate:,.1f}",
             f"{row.rate / rows[0].rate:.2f} x",
+            *([f"{row.memory:,.0f} MB"] if row.memory else []),
         )
     Console(width=110).print(table)
     RESULTS.mkdir(exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -101,29 +101,14 @@ def judge(
         )
         if gone:
             notes.append(f"{gone:,} stored picture(s) whose files are gone were forgotten")
-        lacking = sum(not found.metadata for found, _ in outcome.judged) if wanted.metadata else 0
-        if lacking:
-            notes.append(
-                f"{lacking:,} of {len(outcome.judged):,} pictures have no row in the table of metadata, whose paths "
-                "are relative to its own folder: no rule knows their sku, seller and the like"
-            )
+        if wanted.metadata:
+            notes += _without_row(outcome.judged)
         search = StoredSearch(store, policy, embedders, outcome.judged, verifier=verifier)
         pairs = _pairwise(store, policy, embedders, outcome.judged, wanted.between, verifier) or search
         asked = [(rule, search if rule.detector == PROHIBITED else pairs) for rule in policy.rules]
         findings, faults = _ask(policy, registry, asked, progress)
         findings = _confirmed(findings, store.decisions(), search)
-        if lost := _lost(findings):
-            notes.append(
-                f"{lost:,} finding(s) are of stored pictures whose files are gone, as after a folder was moved; "
-                "`moderator db purge --gone` forgets them"
-            )
-        if verifier is not None and verifier.unverified:
-            notes.append(
-                f"{verifier.unverified:,} candidate pair(s) could not be verified, as a file is gone and no local "
-                "features of it are stored: they go by hash and similarity alone; add such references again"
-            )
-        if denied := search.denied | pairs.denied:
-            notes.append(f"{len(denied):,} pair(s) that a reviewer has called no match are left out")
+        notes += _left_out(findings, verifier, search.denied | pairs.denied)
         report = Report(
             policy=name,
             store=store.url,
@@ -143,6 +128,31 @@ def judge(
         )
         store.record(report)
     return report
+
+
+def _without_row(judged: Sequence[tuple[Found, int]]) -> Iterator[str]:
+    """Says how many pictures have no row in the table of metadata."""
+    if lacking := sum(not found.metadata for found, _ in judged):
+        yield (
+            f"{lacking:,} of {len(judged):,} pictures have no row in the table of metadata, whose paths are relative "
+            "to its own folder: no rule knows their sku, seller and the like"
+        )
+
+
+def _left_out(findings: Sequence[Finding], verifier: Verifier | None, denied: Set[frozenset[str]]) -> Iterator[str]:
+    """Says what findings do not show: files that are gone, pairs that could not be verified, a reviewer's word."""
+    if lost := _lost(findings):
+        yield (
+            f"{lost:,} finding(s) are of stored pictures whose files are gone, as after a folder was moved; "
+            "`moderator db purge --gone` forgets them"
+        )
+    if verifier is not None and verifier.unverified:
+        yield (
+            f"{verifier.unverified:,} candidate pair(s) could not be verified, as a file is gone and no local features "
+            "of it are stored: they go by hash and similarity alone; add such references again"
+        )
+    if denied:
+        yield f"{len(denied):,} pair(s) that a reviewer has called no match are left out"
 
 
 def _references(
