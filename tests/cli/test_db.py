@@ -65,7 +65,7 @@ class Terminal:
         deadline = time.monotonic() + 60
         while self._more(deadline - time.monotonic()):
             pass
-        return self._process.wait(10)
+        return self._process.wait(60)
 
     def close(self) -> None:
         if self._process.poll() is None:
