@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,9 @@ from moderator.embedders.clip import ClipEmbedder
 from moderator.errors import ArgumentError, InputError
 from moderator.intake.decode import prepare
 from moderator.models import Decision, Image, Kind, Reference, Report, Verdict
-from moderator.policy import EmbedderSpec, Policy, ReferenceSet
+from moderator.policy import EmbedderSpec, Policy, ReferenceSet, SearchSpec
 from moderator.scanning import Pictures, scan
+from moderator.search import hashed, hashes, index, near
 from moderator.stores.sql import SqlStore
 from moderator.testing import FakeEmbedder
 from tests.scanning import fake_policy, fake_registry, picture
@@ -467,3 +468,51 @@ def test_names_that_are_no_utf_8_are_judged_and_printable(policy: Policy, tmp_pa
         assert report.judged == 2
         (found,) = [one for one in report.findings if one.rule == "copies"]
         assert found.image.path.endswith("\\xff.png")
+
+
+# What changes between two scans of an unchanged folder
+
+
+def _decided(policy: Policy, report: Report) -> Policy:
+    (copy,) = [one for one in report.findings if one.rule == "copies"]
+    assert isinstance(copy.match, Image)
+    with SqlStore.open(str(policy.store)) as store:
+        store.decide(Decision(copy.match.sha256, copy.image.sha256, Verdict.ALLOW, "ours", "ann"))
+    return policy
+
+
+def _filled(policy: Policy, report: Report) -> Policy:
+    bad = picture(Path(str(policy.store).removeprefix("sqlite:///")).with_name("bad") / "bad.png", size=48)
+    return policy.model_copy(update={"reference_sets": {"banned": ReferenceSet(folder=str(bad.parent))}})
+
+
+def _stricter(policy: Policy, report: Report) -> Policy:
+    rules = [rule.model_copy(update={"threshold": 0.5}) for rule in policy.rules]
+    return policy.model_copy(update={"rules": rules})
+
+
+def _copied(policy: Policy, report: Report) -> Policy:
+    first = next(Path(one.image.file) for one in report.findings)
+    (first.parent / "again.png").write_bytes(first.read_bytes())
+    return policy
+
+
+def _removed(policy: Policy, report: Report) -> Policy:
+    (copy,) = [one for one in report.findings if one.rule == "copies"]
+    Path(copy.image.file).unlink()
+    return policy
+
+
+@pytest.mark.parametrize("change", [_decided, _filled, _stricter, _copied, _removed])
+def test_a_scan_heeds_what_has_changed_though_it_keeps_the_pairs_of_an_earlier_one(
+    policy: Policy, uploads: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Policy, Report], Policy]
+) -> None:
+    for module in (near, hashed):
+        monkeypatch.setattr(module, "INDEXED", 1)
+    monkeypatch.setattr(hashes, "FEW", 0)
+    before = judge(policy, uploads)
+    assert list(index.folder_of(str(policy.store)).glob("*.pairs"))
+    changed = change(policy, before)
+    kept, anew = judge(changed, uploads), judge(changed.model_copy(update={"search": SearchSpec(index=False)}), uploads)
+    assert kept.findings == anew.findings
+    assert kept.findings != before.findings

@@ -56,7 +56,7 @@ class Duplicates(Detector):
     def detect(self, search: Search) -> Iterable[Finding]:
         pictures = Pictures(search, self.options.keep)
         self._note_columns(search, pictures)
-        links: dict[int, dict[int, Match]] = {content: {} for content in pictures.nodes}
+        links: dict[int, dict[int, Match]] = {content: {} for content in pictures.several}
         variants = 0
         for match in search.copies(self.embedder, self.rule.threshold):
             if pictures.joins(match):

@@ -32,6 +32,12 @@ class Pictures:
         """The nodes of this scan."""
         return [content for content in self._search.subjects if content not in self._twins]
 
+    @property
+    def several(self) -> Sequence[int]:
+        """Those of them that may have more than one picture; the others are looked at where they match something."""
+        repeated = set(self._search.repeated).union(self._twins, self._twins.values())
+        return [content for content in self.nodes if content in repeated]
+
     def joins(self, match: Match) -> bool:
         """Whether a match is of two contents of one node; what it says is then kept for all of that node."""
         if self._twins.get(match.other) != match.content:

@@ -71,6 +71,10 @@ class StoredSearch(Search):
     def subjects(self) -> Sequence[int]:
         return self._subjects
 
+    @cached_property
+    def repeated(self) -> Set[int]:
+        return self._subject_set.intersection(self._store.repeated())
+
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)

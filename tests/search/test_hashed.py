@@ -63,6 +63,19 @@ def test_the_same_pairs_are_found_with_the_index_and_without(
     assert len(plain) > 20
 
 
+def test_pairs_of_what_has_not_changed_are_looked_for_once(
+    store: Store, many: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashes, "FEW", 0)
+    subjects = store.members("images").tolist()
+    before = pairs(store, subjects, "images")
+    with monkeypatch.context() as patch:
+        patch.setattr(hashes, "near", lambda *_: pytest.fail("they were looked for again"))
+        assert pairs(store, subjects, "images") == before != []
+    later = add(store, "later still", "picture", 0, 6)
+    assert later in {other for _, other, _ in pairs(store, store.members("images").tolist(), "images")}
+
+
 def test_what_is_added_and_removed_is_found_and_gone(store: Store, many: None) -> None:
     subject = store.members("images").tolist()[1]
     before = pairs(store, [subject], "all")
@@ -103,3 +116,9 @@ def test_identical_pixels_are_found_within_the_scope(store: Store) -> None:
     assert list(asked.same_pixels("images")) == [(twin, 2)]
     assert list(asked.same_pixels("references")) == [(twin, reference)]
     assert list(asked.same_pixels("images", [reference])) == []
+
+
+def test_identical_pixels_are_found_where_every_picture_is_asked(store: Store) -> None:
+    twin = add(store, "twin", "picture", 0, 4)
+    asked = Hashed(store, store.members("images").tolist(), SearchSpec(), pytest.fail)
+    assert sorted(asked.same_pixels("images")) == [(2, twin), (twin, 2)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,8 +140,9 @@ def whole(store: Store, spec: SearchSpec, notes: list[str]) -> Found:
 
 
 @pytest.fixture
-def crowded(many: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the store count as one whose pairs are too many to compare."""
+def crowded(store: Store, many: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the store count as one whose pairs are too many to compare, and were never looked for."""
+    index.erase(store.url)
     monkeypatch.setattr(pairs, "FEW", 1)
 
 
@@ -161,6 +164,30 @@ def test_where_clusters_would_lose_pairs_each_two_are_compared(
     monkeypatch.setattr(pairs, "NEAREST", (1,))
     assert whole(store, SearchSpec(), notes) == exact
     assert "each two vectors were compared" in notes[0]
+
+
+def test_what_is_said_of_clusters_is_said_again_of_the_pairs_that_were_kept(store: Store, crowded: None) -> None:
+    first: list[str] = []
+    again: list[str] = []
+    assert whole(store, SearchSpec(), first) == whole(store, SearchSpec(), again)
+    assert first == again != []
+
+
+def test_all_pairs_of_what_has_not_changed_are_looked_for_once(
+    store: Store, many: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = whole(store, SearchSpec(), [])
+    monkeypatch.setattr(pairs, "every", lambda *_: pytest.fail("they were looked for again"))
+    assert whole(store, SearchSpec(), []) == before != []
+
+
+def test_a_picture_that_was_added_is_found_though_pairs_were_kept(tmp_path: Path, many: None) -> None:
+    alike = normalise(np.ones((1, 16)))
+    with SqlStore.open(f"sqlite:///{tmp_path}/moderator.db") as store:
+        first, second = store.write([entry(one, vectors(alike, MODEL)) for one in "ab"], INTAKE, "picture")
+        assert {pair[:2] for pair in whole(store, SearchSpec(), [])} == {(first, second), (second, first)}
+        (third,) = store.write([entry("c", vectors(alike, MODEL))], INTAKE, "picture")
+        assert {pair[:2] for pair in whole(store, SearchSpec(), [])} == set(permutations([first, second, third], 2))
 
 
 def test_too_many_pairs_are_still_found(store: Store, crowded: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -484,6 +484,11 @@ class StoreContract:
         pixels = fingerprint("a", pixels="x").pixels
         assert store.with_pixels([pixels, b"none"], "images") == {first: pixels, same: pixels}
 
+    def test_contents_that_several_pictures_hold_are_told_apart_from_those_that_one_does(self, store: Store) -> None:
+        several, _, _ = written(store, *[entry(f"/shop/{path}", of=of) for path, of in ("1a", "2b", "3a")])
+        store.write([entry("/bad/b", of="b")], INTAKE, "reference")
+        assert store.repeated() == [several]
+
     def test_a_store_without_contents_has_no_generation_of_hashes(self, store: Store) -> None:
         assert store.hash_generation() is None
 

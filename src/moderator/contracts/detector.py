@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -35,6 +35,12 @@ class Search(ABC):
     @abstractmethod
     def images(self, content: int) -> Sequence[Image]:
         """All images with this content: those of this scan first, then by path."""
+
+    @property
+    def repeated(self) -> Collection[int]:
+        """The contents of this scan that may have several images; of the others, each has one, and need not be asked
+        for it where it matches nothing."""
+        return self.subjects
 
     @abstractmethod
     def copies(self, embedder: str, threshold: float) -> Iterable[Match]:

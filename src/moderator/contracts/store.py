@@ -243,6 +243,10 @@ class Store(ABC):
         narrows to these."""
 
     @abstractmethod
+    def repeated(self) -> Sequence[int]:
+        """The contents that more than one picture holds, ascending."""
+
+    @abstractmethod
     def with_pixels(self, pixels: Sequence[bytes], scope: Scope) -> Mapping[int, bytes]:
         """The judged contents of `scope` whose pixels have one of these digests, with it."""
 

@@ -51,11 +51,15 @@ Products = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Rows of codes: content ids int64 `[n]`, slacks float32 `[n]` and codes int8 `[n, dimension]`, a row a view."""
+    """Rows of codes: content ids int64 `[n]`, slacks float32 `[n]` and codes int8 `[n, dimension]`, a row a view.
+
+    `version` tells all rows of a local index from what it held before; empty where they are of none, or some of them.
+    """
 
     contents: Ids
     slack: npt.NDArray[np.float32]
     matrix: Bytes
+    version: str = ""
 
     def __len__(self) -> int:
         return len(self.contents)

@@ -6,6 +6,7 @@ contents, whatever their scope, and the store tells which of those that are near
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
@@ -13,12 +14,15 @@ import numpy as np
 
 from moderator.contracts import HashBlock, Scope, Store
 from moderator.policy import SearchSpec
-from moderator.search import hashes, index
+from moderator.search import hashes, index, kept
 from moderator.search.exact import Hits
 from moderator.search.hashes import HashTable
+from moderator.search.kept import Question
 from moderator.search.near import INDEXED
 from moderator.search.rungs import PDQ_QUALITY
 
+PDQ = "pdq"
+"""What the index calls the hashes."""
 RECORD = np.dtype([("content", "<i8"), ("words", "<u8", (hashes.WORDS,))])
 
 
@@ -53,9 +57,17 @@ class Hashed:
         _, all_holders = self._asked
         holders = {pixels: [one for one in same if one not in skipped] for pixels, same in all_holders.items()}
         wanted = None if among is None else frozenset(among)
-        for other, pixels in self._store.with_pixels(list(holders), scope).items():
+        for other, pixels in self._with_pixels(holders, scope).items():
             if wanted is None or other in wanted:
                 yield from ((content, other) for content in holders[pixels] if content != other)
+
+    def _with_pixels(self, pixels: Collection[bytes], scope: Scope) -> Mapping[int, bytes]:
+        """Returns the contents of `scope` that have these pixels; where all of its contents are subjects, as when a
+        whole folder is scanned, it is known which they are."""
+        _, holders = self._asked
+        if scope == "images" and frozenset(self.members(scope)) <= frozenset(self._subjects):
+            return {content: one for one in pixels for content in holders[one]}
+        return self._store.with_pixels(list(pixels), scope)
 
     def near(self, scope: Scope, among: Sequence[int] | None, cap: int, skipped: Collection[int] = ()) -> Hits:
         """Returns the pairs (subject, content of `scope`, one of `among`) with a matching hash, as `hashes.near`, of
@@ -68,7 +80,14 @@ class Hashed:
         if skipped:
             apart = np.fromiter(skipped, np.int64, len(skipped))
             asked, stored = (one[~np.isin(one.contents, apart)] for one in (asked, stored))
-        return hashes.near(asked, stored, cap)
+        if self._known is None or len(asked) <= hashes.FEW:
+            return hashes.near(asked, stored, cap)
+        question = Question(PDQ, f"{scope} {cap}", _digest(asked, stored))
+        if (found := kept.read(self._store.url, question)) is not None:
+            return found[0]
+        hits = hashes.near(asked, stored, cap)
+        kept.write(self._store.url, question, hits)
+        return hits
 
     def _members(self, asked: HashTable, known: HashTable, scope: Scope, among: Sequence[int] | None) -> hashes.Mask:
         """Which rows are of the scope; where few are asked, only of those that are near one of them."""
@@ -97,6 +116,14 @@ class Hashed:
         return known(self._store, self._spec, self._note)
 
 
+def _digest(*tables: HashTable) -> str:
+    digest = hashlib.sha256()
+    for one in tables:
+        for part in (one.contents, one.words):
+            digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()
+
+
 def known(store: Store, spec: SearchSpec, note: index.Note) -> HashTable | None:
     """Returns the upright hash of every content that is compared, from the index; None where they are few, or none is
     kept."""
@@ -112,8 +139,9 @@ def known(store: Store, spec: SearchSpec, note: index.Note) -> HashTable | None:
             rows["words"] = np.ascontiguousarray(block.hashes[compared]).view("<u8")
             yield rows
 
-    rows = index.mirrored(store.url, index.Source("pdq", RECORD, store.hash_generation, added), note)
-    if rows is None:
+    found = index.mirrored(store.url, index.Source(PDQ, RECORD, store.hash_generation, added), note)
+    if found is None:
         return None
+    rows, _ = found
     words = np.ascontiguousarray(rows["words"].T, dtype=np.uint64)
     return HashTable(rows["content"].copy(), words[None])

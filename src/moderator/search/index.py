@@ -66,6 +66,11 @@ class Header:
     file: str
     digests: tuple[str, ...]
 
+    @property
+    def version(self) -> str:
+        """Names these rows: others, or rows of another store, have another one."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
+
 
 def folder_of(url: str) -> Path:
     """Returns where the index of the store at `url` is kept: beside a SQLite file, else in the user's cache."""
@@ -73,6 +78,11 @@ def folder_of(url: str) -> Path:
         path = Path(url.removeprefix(SQLITE)).expanduser()
         return path.with_name(f"{path.name}.index")
     return platformdirs.user_cache_path("moderator") / "index" / hashlib.sha256(url.encode()).hexdigest()[:32]
+
+
+def name_of(key: str) -> str:
+    """Returns how the files of a source begin: they are removed together."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def erase(url: str) -> None:
@@ -105,14 +115,14 @@ class Source:
     added: Callable[[int, int], Iterator[Rows]]
 
 
-def mirrored(url: str, source: Source, note: Note) -> Rows | None:
-    """Returns all rows of `source`, of the store at `url`, from its index, made or brought up to date.
+def mirrored(url: str, source: Source, note: Note) -> tuple[Rows, str] | None:
+    """Returns all rows of `source`, of the store at `url`, from its index, made or brought up to date, and its version.
 
     None where the store has none, or where the index cannot be kept, which is noted.
     """
     folder = folder_of(url)
     try:
-        with _locked(folder):
+        with locked(folder):
             for _ in range(ATTEMPTS):
                 if (generation := source.generation()) is None:
                     return None
@@ -145,8 +155,11 @@ def mirror(store: Store, model: ModelId, note: Note) -> Codes | None:
             rows["content"], rows["slack"], rows["code"] = codes.contents, codes.slack, codes.matrix
             yield rows
 
-    rows = mirrored(store.url, Source(str(model), record, lambda: store.generation(model), added), note)
-    return None if rows is None else Codes(rows["content"].copy(), rows["slack"].copy(), rows["code"])
+    found = mirrored(store.url, Source(str(model), record, lambda: store.generation(model), added), note)
+    if found is None:
+        return None
+    rows, version = found
+    return Codes(rows["content"].copy(), rows["slack"].copy(), rows["code"], version)
 
 
 def gathered(store: Store, model: ModelId) -> Codes | None:
@@ -158,7 +171,7 @@ def gathered(store: Store, model: ModelId) -> Codes | None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Holds the folder for this process alone."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -178,11 +191,11 @@ class _Index:
     def __init__(self, source: Source, folder: Path) -> None:
         self._source = source
         self._folder = folder
-        self._name = hashlib.sha256(source.key.encode()).hexdigest()[:16]
+        self._name = name_of(source.key)
         self._path = folder / f"{self._name}.json"
 
-    def rows(self, generation: Generation, note: Note) -> Rows:
-        """Returns the rows of `generation`, after bringing the files to it."""
+    def rows(self, generation: Generation, note: Note) -> tuple[Rows, str]:
+        """Returns the rows of `generation` and their version, after bringing the files to it."""
         try:
             header = self._kept(generation)
         except FileNotFoundError:
@@ -192,7 +205,7 @@ class _Index:
             header = self._empty(generation)
         if header.sequence < generation.sequence:
             header = self._grown(header, generation)
-        return self._mapped(header)
+        return self._mapped(header), header.version
 
     def _kept(self, generation: Generation) -> Header:
         """Returns the header of an index that fits. Raises: Unfit, FileNotFoundError."""

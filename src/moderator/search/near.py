@@ -22,8 +22,9 @@ from moderator.contracts import Scope, Store, VectorBlock
 from moderator.errors import StoreError
 from moderator.models import ModelId
 from moderator.policy import SearchSpec
-from moderator.search import codes, exact, index, pairs
+from moderator.search import codes, exact, index, kept, pairs
 from moderator.search.codes import Codes
+from moderator.search.kept import Question
 from moderator.search.pairs import Partners, Recall
 from moderator.vectors import Ids, Matrix
 
@@ -84,12 +85,12 @@ class Near:
         """Yields every pair (subject, content that is asked) at or above `threshold`, as `exact.above` does, with at
         most `cap` of the closest for each subject, or with `asked.parts` for each view of one. A subject's pair with
         itself may be left out."""
-        queries = self._store.vectors(model, "images", subjects)
         narrow = None
         if self._spec.approximate and asked.everything:
             narrow = self._guessing(model, subjects, asked, threshold, cap)
         if narrow is None:
-            narrow = self._narrowing(model, subjects, asked, threshold)
+            subjects, narrow = self._narrowing(model, subjects, asked, threshold)
+        queries = self._store.vectors(model, "images", subjects) if len(subjects) else ()
         for block in exact.grouped(queries, codes.QUERIES):
             yield from self._exactly(model, block, asked, threshold, cap, narrow)
 
@@ -141,15 +142,14 @@ class Near:
             stored = partial(self._store.vectors, model, asked.scope, only)
             yield from exact.above([block], stored, threshold, cap, parts=asked.parts, by_view=asked.parts)
 
-    def _narrowing(self, model: ModelId, subjects: Sequence[int], asked: Asked, threshold: float) -> Narrow | None:
+    def _narrowing(
+        self, model: ModelId, subjects: Sequence[int], asked: Asked, threshold: float
+    ) -> tuple[Sequence[int], Narrow | None]:
+        """Returns the subjects that may be near something else, and what may be near some of them."""
+        if (partners := self._partners(model, subjects, asked, threshold)) is not None:
+            return partners.among(subjects), lambda block: partners.of(np.unique(block.contents))
         known = self._known(model)
-        if known is None:
-            return None
-        if asked.everything and len(subjects) > HALF * len(np.unique(known.contents)):
-            partners = self._partners(known, threshold)
-            if partners is not None:
-                return lambda block: partners.of(np.unique(block.contents))
-        return _reaching(known, threshold)
+        return subjects, None if known is None else _reaching(known, threshold)
 
     def _guessing(
         self, model: ModelId, subjects: Sequence[int], asked: Asked, threshold: float, cap: int
@@ -181,20 +181,39 @@ class Near:
         )
         return narrow
 
-    def _partners(self, known: Codes, threshold: float) -> Partners | None:
-        """All pairs; None for too many."""
+    def _partners(
+        self, model: ModelId, subjects: Sequence[int], asked: Asked, threshold: float
+    ) -> Partners | None:
+        """All pairs, where most of the store is asked about all of it; None for too many."""
+        known = self._known(model) if asked.everything else None
+        if known is None or len(subjects) <= HALF * len(np.unique(known.contents)):
+            return None
+        question = Question(str(model), f"{threshold!r} {self._spec.pairs}", known.version)
+        if known.version and (found := kept.read(self._store.url, question)) is not None:
+            hits, told = found
+            partners: Partners | None = Partners(hits.contents, hits.others, None)
+        else:
+            partners, told = self._looked_for(known, threshold)
+            if known.version and partners is not None:
+                kept.write(self._store.url, question, partners.hits, told)
+        if told:
+            self._note(told)
+        return partners
+
+    def _looked_for(self, known: Codes, threshold: float) -> tuple[Partners | None, str]:
+        """Returns all pairs, or None for too many, and what is to be said of them."""
         if self._spec.pairs == "exact" or len(known) <= pairs.FEW:
-            return pairs.every(known, threshold)
+            return pairs.every(known, threshold), ""
         found = pairs.clustered(known, threshold)
         if isinstance(found, Recall):
-            self._note(f"at {threshold:g} clusters would find {found}: each two vectors were compared")
-            return pairs.every(known, threshold)
-        if found is not None:
-            self._note(
-                f"pairs at {threshold:g} were looked for in clusters, not among each two of {len(known):,} vectors: "
-                f"they find {found.recall}; `search: {{pairs: exact}}` in the policy compares each two"
-            )
-        return found
+            told = f"at {threshold:g} clusters would find {found}: each two vectors were compared"
+            return pairs.every(known, threshold), told
+        if found is None:
+            return None, ""
+        return found, (
+            f"pairs at {threshold:g} were looked for in clusters, not among each two of {len(known):,} vectors: "
+            f"they find {found.recall}; `search: {{pairs: exact}}` in the policy compares each two"
+        )
 
     def _known(self, model: ModelId) -> Codes | None:
         """The codes of a model; None where its vectors are few."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from moderator.search.codes import LARGEST, ROWS, Bytes, Codes, decode, each, least, product, step
+from moderator.search.exact import Hits
 from moderator.vectors import Ids, Matrix
 
 FEW = 50_000
@@ -74,6 +75,16 @@ class Partners:
     others: Ids
     recall: Recall | None
     """None where each two were compared."""
+
+    @property
+    def hits(self) -> Hits:
+        """The pairs, without scores: those are the store's to say."""
+        return Hits(self.contents, self.others, np.zeros(len(self.contents), np.float32))
+
+    def among(self, contents: Sequence[int]) -> list[int]:
+        """Returns those of some contents that have a partner."""
+        paired = set(self.contents.tolist())
+        return [content for content in contents if content in paired]
 
     def of(self, contents: Ids) -> Ids:
         """Returns the distinct partners of some contents."""

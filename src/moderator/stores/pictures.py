@@ -29,7 +29,7 @@ class Pictures(Embeddings):
             "FROM images i JOIN contents c ON c.id = i.content_id WHERE i.role = ? AND i.path_key IN ({})"
         )
         return {
-            by_key[key]: Known(content, size, mtime_ns, intake, state, code, reason, json.loads(metadata))
+            by_key[key]: Known(content, size, mtime_ns, intake, state, code, reason, _metadata(metadata))
             for key, content, size, mtime_ns, intake, state, code, reason, metadata in self._session.each(
                 sql, list(by_key), role
             )
@@ -135,6 +135,10 @@ class Pictures(Embeddings):
             yield UprightBlock(np.array(ids, dtype=np.int64), np.array(qualities, dtype=np.int64), upright)
             after = sequences[-1]
 
+    def repeated(self) -> Sequence[int]:
+        sql = "SELECT content_id FROM images WHERE role = 'picture' GROUP BY content_id HAVING COUNT(*) > 1 ORDER BY 1"
+        return [row[0] for row in self._session.rows(sql)]
+
     def with_pixels(self, pixels: Sequence[bytes], scope: Scope) -> Mapping[int, bytes]:
         judged = f"FROM contents c WHERE c.state = 'judged' AND {SCOPES[scope]}"
         return dict(self._session.each(f"SELECT c.id, c.pixels {judged} AND c.pixels IN ({{}})", pixels))
@@ -154,10 +158,15 @@ class Pictures(Embeddings):
         )
         rows = self._session.each(sql, contents, role)
         for content, path, sha256, width, height, size, form, modified, taken, metadata in rows:
-            shown = (path, content, sha256.hex(), width, height, size, json.loads(metadata))
+            shown = (path, content, sha256.hex(), width, height, size, _metadata(metadata))
             image = Image(*shown, scanned=False, format=form, modified=modified, taken=taken)
             found.setdefault(content, []).append(image)
         return found
+
+
+def _metadata(text: str) -> Mapping[str, str]:
+    """Reads what `_json` wrote: of most pictures nothing, which is told at a glance."""
+    return {} if text == "{}" else json.loads(text)
 
 
 def _json(metadata: Mapping[str, str]) -> str:
