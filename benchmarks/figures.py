@@ -108,6 +108,23 @@ class Judge:
             by_edit={edit: float(own[edits == edit].mean()) for edit in sorted(set(edits))},
         )
 
+    def trade_off(self, method: Scored) -> list[tuple[float, float]]:
+        """Returns the share of copies that is missed by wrong pairs in a million comparisons, for plots of it: where
+        none is wrong, half a pair is told; rising by a factor of two."""
+        scores, relations = method.scores[self._judged], self._relations[self._judged]
+        truth, wrong = relations == COPY, (relations != COPY) & (relations != UNSURE)
+        best = np.where(truth, scores, -np.inf).max(axis=1)[truth.any(axis=1)]
+        against = np.sort(scores[wrong])[::-1]
+        points = []
+        for count in [0, *(2**power for power in range(20))]:
+            if count >= len(against):
+                break
+            missed = float((best <= against[count]).mean())
+            points.append((1e6 * max(count, 0.5) / len(against), max(missed, 0.5 / len(best))))
+            if not np.isfinite(against[count]):
+                break
+        return points
+
 
 def _counted(relations: Numbers, chosen: Flags) -> Mapping[str, int]:
     return {

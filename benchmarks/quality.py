@@ -1,6 +1,6 @@
 """How well edited copies are found, and how often something else is taken for one, on pictures of any folder.
 
-    python -m benchmarks.quality [--long] [--peers] [--wall] [FOLDER...]
+    python -m benchmarks.quality [--long] [--peers] [--wall] [--plot] [FOLDER...]
 
 Half of the pictures set each method's thresholds, the other half is reported, so that nothing is tuned to what it is
 judged by. Beside each tool's own threshold stand those at which precision was .999 and .99 on the first half. Without
@@ -28,18 +28,23 @@ from rich.table import Table
 from benchmarks import collection, identity, methods, peers, wall
 from benchmarks.collection import RECOLOURED, Collection, Sizes
 from benchmarks.figures import PRECISIONS, At, Judge, Row, Scored
+from benchmarks.plot import Line, draw
 from benchmarks.table import RESULTS, machine
 from moderator import demo
 
 SEED = 20
 SHORT, LONG = Sizes(20, 5, 12), Sizes(200, 6, 300)
 WIDTH = 150
+PLOTS = Path(__file__).parents[1] / "docs"
+DRAWN = 5
+"""Methods that a plot shows: the product's own, then other tools that tell how close two pictures are."""
 KEY = (
     "recall (precision): own, at the method's own threshold; at .999 and .99, at the lowest threshold with that "
     "precision on the other half (none: there is none). low: the lower end of the 95% interval of recall at .999; "
     "plain: recall of plain edits there; false: false pairs there, another photo of the item/a variant/another, "
     "and in 10⁶ comparisons. µAP: micro average precision. s: seconds"
 )
+AXES = "wrong pairs in a million comparisons (the first point: none, told as half a pair)", "share of copies missed"
 CLIP = "CLIP: no row, its weights cannot be had here; with them it is measured like SSCD"
 
 
@@ -161,6 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--long", action="store_true", help=f"{LONG} rather than {SHORT}")
     parser.add_argument("--peers", action="store_true", help="other tools too; their environments are made once")
     parser.add_argument("--wall", action="store_true", help="draw the hardest false and missed pairs")
+    parser.add_argument("--plot", action="store_true", help="draw docs/quality-FOLDER.svg")
     parser.add_argument("--seed", type=int, default=SEED)
     for name in ("references", "edits", "strangers"):
         parser.add_argument(f"--{name}", type=int)
@@ -171,6 +177,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             made, scored, absent = measured(source, folder, chosen)
             judge = Judge(made)
             publish(source.name, made, [judge.row(one) for one in scored], absent)
+            if chosen.plot:
+                ranked = [one for one in scored if len(np.unique(one.scores)) > 2 and "distilled" not in one.name]
+                lines = [Line(one.name, judge.trade_off(one)) for one in ranked[:DRAWN]]
+                title = f"{source.name}: edited copies missed, by wrong pairs told"
+                draw(PLOTS / f"quality-{source.name}.svg", title, lines, AXES)
             if chosen.wall:
                 wall.draw(RESULTS / f"wall-{source.name}.png", made, scored[0])
             if chosen.long and (source / "products.csv").is_file():
