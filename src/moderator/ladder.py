@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import islice
 
 from moderator.candidates import Candidates, Pair
@@ -20,7 +20,8 @@ from moderator.models import Evidence, Image, Kind, Match, Reference
 from moderator.policy import Policy, ReferenceSet
 from moderator.search.hashed import Hashed
 from moderator.search.near import Asked, Near
-from moderator.search.prompts import described, digest, prompts_of
+from moderator.search.prompts import described, digest
+from moderator.sets import Sets
 from moderator.vectors import Matrix
 from moderator.verification import Done, Verifier
 from moderator.weighing import Weighing
@@ -61,6 +62,7 @@ class StoredSearch(Search):
         self._subject_set = frozenset(self._subjects)
         hashed = Hashed(store, self._subjects, policy.search, self.note)
         near = Near(store, policy.search, self.note)
+        self._sets = Sets(store, policy)
         self._weighing = Weighing(store, embedders, verifier)
         self._candidates = Candidates(hashed, embedders, self._subjects, near, self.note, self._apart)
         self._verifier = verifier
@@ -211,19 +213,14 @@ class StoredSearch(Search):
     def prohibited(
         self, embedder: str, threshold: float, sets: Sequence[str], copies_only: bool | None = None
     ) -> Iterable[tuple[Match, Sequence[Reference]]]:
-        if not any(not sets or name in sets for name in self._filled_sets):
-            if not self._has_prompts(sets):
-                where = f"the set {', '.join(sets)}" if sets else "any set"
-                mirrored = any(one.folder for name, one in self.reference_sets.items() if name in sets)
-                how = "put pictures into its folder" if mirrored else "fill it with `moderator references add`"
-                self.note(f"no references in {where}: nothing could match; {how}")
+        if not self._sets.have_pictures(sets):
+            if lacking := self._sets.lacking(sets):
+                self.note(lacking)
             return
-        pairs = self._near(embedder, threshold, Asked("references", self._entries_of(sets)))
+        pairs = self._near(embedder, threshold, Asked("references", self._sets.members(sets)))
         pairs |= self._candidates.hashed("references")
         pairs |= {(content, content) for content in self._subjects}
-        entries: dict[int, list[Reference]] = {}
-        for reference in self._store.references(sets, sorted({other for _, other in pairs})):
-            entries.setdefault(reference.content, []).append(self._declared(reference))
+        entries = self._sets.entries(sets, {other for _, other in pairs})
         pairs = {pair for pair in pairs if pair[1] in entries}
         asked = Evidence(embedder, self._kind(embedder), None, threshold)
         strict = self._embedders[embedder].finds_copies if copies_only is None else copies_only
@@ -231,19 +228,6 @@ class StoredSearch(Search):
             for match in self._weighing.matches(sorted(pairs), (*self._other_rungs(embedder), asked), done):
                 if not (strict and match.refuted):
                     yield match, entries[match.other]
-
-    def _entries_of(self, sets: Sequence[str]) -> Callable[[Sequence[int] | None], Sequence[int]]:
-        """Returns what narrows contents to those that these sets hold."""
-
-        def held(contents: Sequence[int] | None) -> Sequence[int]:
-            return sorted({one.content for one in self._store.references(sets, contents)})
-
-        everything = cache(lambda: held(None))
-        return lambda contents: everything() if contents is None else held(contents)
-
-    @cached_property
-    def _filled_sets(self) -> Sequence[str]:
-        return self._store.filled_sets()
 
     @cached_property
     def _pictures(self) -> Asked:
@@ -253,26 +237,14 @@ class StoredSearch(Search):
         against = frozenset(self._against)
         return Asked("images", lambda near: sorted(against if near is None else against.intersection(near)))
 
-    def _has_prompts(self, sets: Sequence[str]) -> bool:
-        declared = self.reference_sets
-        return any(declared[name].prompts for name in sets or declared if name in declared)
-
-    def _declared(self, reference: Reference) -> Reference:
-        """Adds what the policy says of the entry's set."""
-        declared = self._policy.reference_sets.get(reference.set)
-        if declared is None:
-            return reference
-        return replace(reference, severity=declared.severity, set_label=declared.label, allow=declared.allow)
-
-    @cached_property
+    @property
     def reference_sets(self) -> Mapping[str, ReferenceSet]:
-        added = dict.fromkeys(self._filled_sets, ReferenceSet())
-        return {**added, **self._policy.reference_sets}
+        return self._sets.declared
 
     def described(
         self, embedder: str, threshold: float, sets: Sequence[str]
     ) -> Iterable[tuple[int, Reference, tuple[Evidence, ...]]]:
-        prompts = prompts_of({name: self.reference_sets[name] for name in sets if name in self.reference_sets})
+        prompts = self._sets.prompts(sets)
         pictures = self._store.vectors(self._embedders[embedder].model, "images", self._subjects)
         for content, prompt, score in described(self._embedders[embedder], pictures, prompts, threshold):
             if not self._weighing.denies(self.sha256(content), digest(prompt)):

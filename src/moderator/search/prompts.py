@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def digest(prompt: Reference) -> str:
 
 
 def described(
-    embedder: Embedder, pictures: Iterable[VectorBlock], prompts: list[Reference], threshold: float
+    embedder: Embedder, pictures: Iterable[VectorBlock], prompts: Sequence[Reference], threshold: float
 ) -> Iterator[tuple[int, Reference, float]]:
     """Yields (content, prompt, cosine) of each picture and text at or above `threshold`; nothing without text tower."""
     if not prompts or not embedder.reads_text:
