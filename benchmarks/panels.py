@@ -75,12 +75,17 @@ def shown(name: str, picture: Image.Image, others: Sequence[Image.Image], seed: 
     down, across = np.nonzero((np.asarray(edited) != np.asarray(inverted)).any(axis=2))
     width, height = edited.size
     place = (across.min() / width, down.min() / height, (across.max() + 1) / width, (down.max() + 1) / height)
-    saved = io.BytesIO()
-    if seed % 2:  # as a site scales it
+    return saved(edited, seed), place
+
+
+def saved(edited: Image.Image, seed: int) -> Image.Image:
+    """Returns an edited copy as it is read from a JPEG; every second one is scaled before, as a site would."""
+    data = io.BytesIO()
+    if seed % 2:
         scale = np.random.default_rng(seed).uniform(*SCALES)
-        edited = edited.resize((round(width * scale), round(height * scale)), Image.Resampling.BICUBIC)
-    edited.save(saved, "JPEG", quality=QUALITY)
-    return Image.open(saved).convert("RGB"), place
+        edited = edited.resize([round(side * scale) for side in edited.size], Image.Resampling.BICUBIC)
+    edited.save(data, "JPEG", quality=QUALITY)
+    return Image.open(data).convert("RGB")
 
 
 def overlap(one: Box, other: Box) -> float:

@@ -92,7 +92,7 @@ def test_a_preset_finds_copies_and_a_policy_may_say_otherwise() -> None:
 def test_the_model_id_carries_the_digest_of_the_file(preset_file: Path) -> None:
     model = encoder("sscd-distilled").model
     assert model.revision == hashlib.sha256(preset_file.read_bytes()).hexdigest()[:16]
-    assert model.preprocessing == "squash-288x288-bilinear-2-panels-2"
+    assert model.preprocessing == "squash-288x288-bilinear-2-panels-3"
 
 
 def test_the_two_presets_are_two_models() -> None:

@@ -59,6 +59,44 @@ def test_things_on_white_side_by_side_on_white_are_parted_in_the_middle() -> Non
     assert sorted(panels(sheet)) == [pytest.approx((0, 0, 0.5, 1), abs=0.01), pytest.approx((0.5, 0, 1, 1), abs=0.01)]
 
 
+def on_white(tiles: int, gutter: int) -> Image.Image:
+    """Draws a collage on white of things on white, each cut off by the lower end of its tile."""
+    sheet = Image.new("RGB", (150 * tiles, 150 * tiles), "white")
+    for place in range(tiles * tiles):
+        tile = Image.new("RGB", (150 - gutter, 150 - gutter), "white")
+        left = 20 + 9 * (place % 5)
+        ImageDraw.Draw(tile).ellipse((left, 40, left + 60, 220), fill=("navy", "brown", "teal")[place % 3])
+        sheet.paste(tile, (place % tiles * 150 + gutter // 2, place // tiles * 150 + gutter // 2))
+    return sheet
+
+
+@pytest.mark.parametrize("tiles", [2, 3, 4])
+def test_each_thing_on_white_in_an_even_collage_on_white_is_a_panel(tiles: int) -> None:
+    found = panels(on_white(tiles, 4))
+    cells = [
+        (across / tiles, down / tiles, (across + 1) / tiles, (down + 1) / tiles)
+        for down in range(tiles)
+        for across in range(tiles)
+    ]
+    assert all(max(overlap(cell, panel) for panel in found) > 0.9 for cell in cells)
+
+
+def test_one_thing_on_white_is_no_collage() -> None:
+    sheet = Image.new("RGB", (600, 600), "white")
+    ImageDraw.Draw(sheet).ellipse((170, 90, 430, 510), fill="navy")
+    assert panels(sheet) == []
+
+
+def test_a_picture_set_into_another_is_a_panel_though_a_third_of_one_side_is_not_seen(
+    opened: list[Image.Image],
+) -> None:
+    ground, inset = opened[2].resize((640, 480)), opened[1].resize((240, 180))
+    ground.paste(inset, (200, 150))
+    ground.paste(inset.crop((150, 179, 240, 180)).resize((90, 30)), (350, 330))  # goes on below as it ends
+    box = (200 / 640, 150 / 480, 440 / 640, 330 / 480)
+    assert max(overlap(panel, box) for panel in panels(ground)) > 0.8
+
+
 def bars(picture: Image.Image, lean: int) -> Image.Image:
     """Draws dark bars above and below; their inner edges rise by `lean` pixels over the width."""
     barred = picture.resize((600, 400))

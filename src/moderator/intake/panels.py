@@ -1,8 +1,9 @@
 """Where a picture shows other pictures: tiles of a collage, posts of a feed, a photograph in a screenshot.
 
-Boxes whose four sides are straight steps of brightness or colour (`moderator.intake.edges`), as the edge of a pasted
-picture is, and the edge of hardly anything photographed; and the cells between blank bands of one colour (the X-Y cut
-of Nagy and Seth, ICPR 1984), for pictures on white that are set on white. A photograph has neither, as a rule.
+Boxes whose sides are straight steps of brightness or colour (`moderator.intake.edges`), as the edge of a pasted picture
+is, and the edge of hardly anything photographed. For pictures on white that are set on white: tiles between gutters of
+one colour at even places, and the cells between blank bands (the X-Y cut of Nagy and Seth, ICPR 1984). A photograph has
+none of these, as a rule.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from moderator.intake.edges import BESIDE, LEAST, STEP, STRAIGHT, Counts, Edges, Fine, Levels, edges, largest
+from moderator.intake import edges
+from moderator.intake.edges import COVERED, LEAST, STEP, STRAIGHT, Counts, Edges, Fine, Levels, Lines
 from moderator.parts import Box
 
-MOST = 12
-"""Most panels of one picture: more than the tiles of a collage of three by three."""
+MOST = 16
+"""Most panels of one picture: the tiles of a collage of four by four."""
 QUARTERS: tuple[Box, ...] = (
     (0.0, 0.0, 0.5, 0.5), (0.5, 0.0, 1.0, 0.5), (0.0, 0.5, 0.5, 1.0), (0.5, 0.5, 1.0, 1.0), (0.25, 0.25, 0.75, 0.75),
 )  # fmt: skip
@@ -43,6 +45,15 @@ BAND = 0.02
 """Least breadth of a blank band, of the picture's side."""
 ONE_COLOUR = 10
 """Most levels of a channel between two places of the blank bands that part cells."""
+GUTTERS = (4, 3, 2)
+"""Tiles across or down an even collage that is looked for by its gutters, the most first."""
+GROUND, CROSSED = 16, 0.03
+"""Most levels of a channel by which a gutter differs from where it begins, and the share of it that may differ more."""
+BESIDE_EVEN = 2
+"""Pixels by which a gutter may be beside its even place."""
+FOURTH, STRAIGHTER = 0.6, 0.8
+"""Least share of the fourth side of a box that is edge, where three are edges, and how straight the four then are on
+average: so a side that is hardly seen, or stands in texture, loses no panel."""
 SAME = 0.7
 """Share of their union that two boxes have in common from which on they are one."""
 
@@ -60,60 +71,60 @@ def panels(picture: Image.Image) -> list[Box]:
     """Returns the boxes in which an RGB picture shows other pictures, at most `MOST`; mostly none."""
     scale = min(1.0, SIDE / max(picture.size))
     width, height = (max(1, round(side * scale)) for side in picture.size)
-    if min(width, height) < 2 * BESIDE:
+    if min(width, height) < 2 * edges.BESIDE:
         return []
     looks = _Looks(picture, (width, height))
+    grid = max(_grid(looks), _even(looks), key=len)
     found: list[Pixels] = []
-    for box in (*_edged(looks), *_cells(looks)):
+    for box in (*grid, *_edged(looks, grid), *([] if grid else _cells(looks))):
         if len(found) < MOST and not looks.blank(box) and all(_overlap(box, other) < SAME for other in found):
             found.append(box)
     return [(left / width, top / height, right / width, bottom / height) for left, top, right, bottom in found]
 
 
 class _Looks:
-    """A picture as it is looked at: the steps of a small copy, and the edges of that and, where asked, of a finer one.
+    """A picture as it is looked at: the steps of a small copy and their edges, and where asked those of a finer one.
 
     Attributes:
-        levels: the small copy, int16 `[3, height, width]`.
+        levels: the small copy, uint8 `[3, height, width]`.
         across, down: how much its neighbouring columns and rows differ.
+        columns, rows: the longest lines down it and across it.
     """
 
     def __init__(self, picture: Image.Image, size: tuple[int, int]) -> None:
         self.size = size
-        self._picture = picture
-        self.levels = _levels(picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0))
-        self.across, self.down = (largest(np.abs(np.diff(self.levels, axis=axis))) for axis in (2, 1))
-        self.upright, self.level = edges(self.across), edges(np.ascontiguousarray(self.down.T))
+        # Whole boxes of pixels are averaged in a fraction of the time; where these fit, it comes to the same.
+        gap = 1.0 if not any(side % new for side, new in zip(picture.size, size, strict=True)) else 1.5
+        self.levels = levels = edges.channels(picture.resize(size, Image.Resampling.BOX, reducing_gap=gap))
+        self.across = edges.steps(levels[:, :, 1:], levels[:, :, :-1])
+        self.down = edges.steps(levels[:, 1:], levels[:, :-1])
+        self.columns, self.rows = Edges(self.across).lines, Edges(np.ascontiguousarray(self.down.T)).lines
+        factor = -(-max(picture.size) // FINE)
+        scale = max(picture.size) / factor / max(size)
+        self.upright, self.level = Fine(picture, factor, scale), Fine(picture, factor, scale, turned=True)
 
-    @cached_property
-    def fine(self) -> tuple[Fine, Fine]:
-        """The second look: down the picture, and across it."""
-        factor = -(-max(self._picture.size) // FINE)
-        levels = _levels(self._picture.reduce(factor) if factor > 1 else self._picture)
-        scale = max(levels.shape) / max(self.size)
-        return Fine(levels, scale), Fine(np.ascontiguousarray(levels.transpose(0, 2, 1)), scale)
+    def sides(self, box: Pixels, unseen: float = 0.0) -> Iterator[float]:
+        """Yields how straight each of the four sides is, one along which nothing can be told being `unseen`."""
+        left, top, right, bottom = box
+        yield from (self.upright.straight(at, top, bottom, unseen) for at in (left, right))
+        yield from (self.level.straight(at, left, right, unseen) for at in (top, bottom))
 
     def straight(self, box: Pixels, unseen: float = 0.0) -> bool:
-        """Whether all four sides are straight, one along which nothing can be told counting as `unseen`."""
-        left, top, right, bottom = box
-        upright, level = self.fine
-        return all(upright.straight(at, top, bottom, unseen) >= STRAIGHT for at in (left, right)) and all(
-            level.straight(at, left, right, unseen) >= STRAIGHT for at in (top, bottom)
-        )
+        """Whether all four sides are."""
+        return all(side >= STRAIGHT for side in self.sides(box, unseen))
 
     @cached_property
     def drawn(self) -> npt.NDArray[np.bool_]:
         """Where there is a step to the next column or row, `[height, width]`."""
-        return np.maximum(np.pad(self.across, ((0, 0), (0, 1))), np.pad(self.down, ((0, 1), (0, 0)))) >= STEP
+        drawn = np.zeros(self.levels.shape[1:], np.bool_)
+        drawn[:, :-1] = self.across >= STEP
+        drawn[:-1] |= self.down >= STEP
+        return drawn
 
     def blank(self, box: Pixels) -> bool:
         """Whether there is next to nothing within a box, its rim aside."""
         left, top, right, bottom = box
         return bool(self.drawn[top + RIM : bottom - RIM, left + RIM : right - RIM].mean() < BLANK)
-
-
-def _levels(picture: Image.Image) -> Levels:
-    return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1), dtype=np.int16)
 
 
 def _overlap(one: Sequence[int], other: Sequence[int]) -> float:
@@ -124,67 +135,114 @@ def _overlap(one: Sequence[int], other: Sequence[int]) -> float:
     return across * down / (areas - across * down)
 
 
-# Boxes with four edges
+# Boxes between edges
 
 
-def _edged(looks: _Looks) -> list[Pixels]:
-    """Returns the cells of a grid, and boxes with an edge along each side that no line across would split."""
-    width, height = looks.size
-    upright, level = looks.upright, looks.level
-    columns, rows = upright.lines(), level.lines()
-    found = _grid(
-        looks,
-        *(
-            one[edges.cover(one, 0, length, THROUGH) > 0]
-            for edges, one, length in ((upright, columns, height), (level, rows, width))
-        ),
-    )
-    left, right = (one[:, None] for one in _spans(columns, width))
-    top, bottom = (one[None] for one in _spans(rows, height))
-    sides = np.stack(
-        np.broadcast_arrays(
-            upright.cover(left, top, bottom), upright.cover(right, top, bottom),
-            level.cover(top, left, right), level.cover(bottom, left, right),
-        )
-    )  # fmt: skip
-    areas = (right - left) * (bottom - top) / (width * height)
-    first, second = held = np.nonzero((sides.min(axis=0) > 0) & (areas < LARGEST))
-    boxes = np.stack([left[first, 0], top[0, second], right[first, 0], bottom[0, second]], axis=1)
-    worth = sides.mean(axis=0)[held] * areas[held] ** 0.1
-    for one in boxes[np.argsort(-worth, kind="stable")]:
-        box = tuple(one.tolist())
-        if any(_overlap(box, other) >= SAME for other in found) or not looks.straight(box):
+def _edged(looks: _Looks, grid: Sequence[Pixels]) -> list[Pixels]:
+    """Returns boxes with an edge along each side that no line across would split, other ones than those of a grid."""
+    found: list[Pixels] = []
+    for box, least in _framed(looks):
+        if any(_overlap(box, other) >= SAME for other in (*grid, *found)):
             continue
-        if not (_split(upright, columns, one) or _split(level, rows, one[[1, 0, 3, 2]])):
+        if not looks.straight(box) or sum(looks.sides(box)) < 4 * least:
+            continue
+        turned = box[1], box[0], box[3], box[2]
+        if not (_split(looks.columns, looks.upright, box) or _split(looks.rows, looks.level, turned)):
             found.append(box)
             if len(found) == MOST:
                 break
     return found
 
 
-def _grid(looks: _Looks, columns: Counts, rows: Counts) -> list[Pixels]:
+def _framed(looks: _Looks) -> Iterator[tuple[Pixels, float]]:
+    """Yields boxes with an edge along each side, or along three and most of the fourth, of which at most one is the
+    picture's own, and how straight their sides must be on average; by how much is edge, and the larger sooner."""
+    width, height = looks.size
+    left, right, start, end = _spans(looks.columns.at, width)
+    top, bottom, above, below = _spans(looks.rows.at, height)
+    upright, level = looks.columns.cover(above, below), looks.rows.cover(start, end)
+    covered = np.stack([upright[0].T[left], upright[0].T[right], level[0][:, top], level[0][:, bottom]])
+    clear = np.stack([upright[1].T[left], upright[1].T[right], level[1][:, top], level[1][:, bottom]])
+    sides = (clear & (covered >= COVERED)).sum(axis=0)
+    own = np.add.outer((start == 0) * 1 + (end == width), (above == 0) * 1 + (below == height))
+    first, second = held = np.nonzero((sides == 4) | ((sides == 3) & (own <= 1) & (covered >= FOURTH).all(axis=0)))
+    boxes = np.stack([start[first], above[second], end[first], below[second]], axis=1)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / (width * height)
+    worth = (sides[held] + covered.mean(axis=0)[held]) * areas**0.1 * (areas < LARGEST)
+    straight = np.where(sides[held] == 4, STRAIGHT, STRAIGHTER)
+    for place in np.argsort(-worth, kind="stable")[: np.count_nonzero(worth)].tolist():
+        yield tuple(boxes[place].tolist()), float(straight[place])
+
+
+def _spans(lines: Counts, side: int) -> tuple[Counts, Counts, Counts, Counts]:
+    """Returns each two lines that are far enough apart to be sides of a panel, by their numbers and by their places."""
+    first, second = np.triu_indices(len(lines), 1)
+    wide = lines[second] - lines[first] >= LEAST * side
+    first, second = first[wide], second[wide]
+    return first, second, lines[first], lines[second]
+
+
+def _grid(looks: _Looks) -> list[Pixels]:
     """Returns the cells between lines through the whole picture, each with straight sides where these can be seen."""
     width, height = looks.size
-    upright, level = looks.fine
-    across = [at for at in columns.tolist() if upright.straight(at, 0, height) >= STRAIGHT]
-    down = [at for at in rows.tolist() if level.straight(at, 0, width) >= STRAIGHT]
-    across = [(a, b) for a, b in pairwise(across) if b - a >= LEAST * width]
-    down = [(a, b) for a, b in pairwise(down) if b - a >= LEAST * height]
+    across = _through(looks.columns, looks.upright, width, height)
+    down = _through(looks.rows, looks.level, height, width)
     cells = [(left, top, right, bottom) for top, bottom in down for left, right in across]
     return [cell for cell in cells if looks.straight(cell, 1.0)] if len(cells) >= GRID else []
 
 
-def _spans(lines: Counts, side: int) -> tuple[Counts, Counts]:
-    """Returns each two lines that are far enough apart to be sides of a panel."""
-    first, second = np.triu_indices(len(lines), 1)
-    wide = lines[second] - lines[first] >= LEAST * side
-    return lines[first][wide], lines[second][wide]
+def _through(lines: Lines, fine: Fine, side: int, length: int) -> list[tuple[int, int]]:
+    """Returns what lies between straight lines through the whole picture, of its `side`."""
+    whole = _covered(lines, 0, length, THROUGH)
+    straight = [at for at in lines.at[whole].tolist() if fine.straight(at, 0, length) >= STRAIGHT]
+    return [(start, end) for start, end in pairwise(straight) if end - start >= LEAST * side]
 
 
-def _split(edges: Edges, lines: Counts, box: Counts) -> bool:
-    """Whether one of the lines goes through the box from one side to the other."""
-    inside = lines[(lines > box[0] + 4) & (lines < box[2] - 4)]
-    return bool((edges.cover(inside, box[1], box[3], SPLIT) > 0).any())
+def _even(looks: _Looks) -> list[Pixels]:
+    """Returns the cells of a collage of even tiles, which gutters of one colour part: pictures on white have no edge
+    beside white. Nearly every cell has something to see."""
+    for rows in _gutters(looks.levels.swapaxes(1, 2)):
+        for columns in _gutters(looks.levels):
+            cells = [(left, top, right, bottom) for top, bottom in rows for left, right in columns]
+            held = [cell for cell in cells if not looks.blank(cell) and looks.straight(cell, 1.0)]
+            if len(held) >= max(GRID, 0.75 * len(cells)):
+                return held
+    return []
+
+
+def _gutters(levels: Levels) -> Iterator[list[tuple[int, int]]]:
+    """Yields what gutters through the whole picture leave, for each number of even tiles that they part.
+
+    Args:
+        levels: uint8 `[3, length, side]` of the picture, of which a gutter is one place of the last axis.
+    """
+    side = levels.shape[2]
+    for tiles in GUTTERS:
+        at = [0]
+        for number in range(1, tiles):
+            start = round(number * side / tiles) - BESIDE_EVEN
+            near = levels[:, :, start : start + 2 * BESIDE_EVEN].astype(np.int16)
+            crossed = (edges.largest(np.abs(near - near[:, :1])) > GROUND).mean(axis=0)
+            if crossed.min() > CROSSED:
+                break
+            blank = np.flatnonzero(crossed == crossed.min())
+            at.append(start + int(blank[len(blank) // 2]))
+        else:
+            yield list(pairwise([*at, side]))
+
+
+def _covered(lines: Lines, start: int, end: int, least: float) -> npt.NDArray[np.bool_]:
+    """Returns bool `[lines]`: which are edge all along a span, or `least` of it."""
+    covered, clear = lines.cover(np.array([start]), np.array([end]))
+    whole: npt.NDArray[np.bool_] = clear[0] & (covered[0] >= least)
+    return whole
+
+
+def _split(lines: Lines, fine: Fine, box: Pixels) -> bool:
+    """Whether one of the lines goes straight through the box from one side to the other."""
+    start, end = box[1], box[3]
+    inside = _covered(lines, start, end, SPLIT) & (lines.at > box[0] + 4) & (lines.at < box[2] - 4)
+    return any(fine.straight(at, start, end, 1.0) >= STRAIGHT for at in lines.at[inside].tolist())
 
 
 # Cells between blank bands

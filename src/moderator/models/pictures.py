@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-PANELS = 2
+PANELS = 3
 """Raised when other parts of a picture become views, so that stored pictures are embedded again."""
 
 
