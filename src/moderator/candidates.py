@@ -148,9 +148,11 @@ class Candidates:
         """Keeps pairs of two pictures, but thins out crowds; `blocks` have the closest of each view first."""
         crowded: set[int] = set()
         for hits in blocks:
-            starts = np.flatnonzero(np.diff(hits.contents, prepend=-1))
-            for content, others in zip(hits.contents[starts].tolist(), np.split(hits.others, starts)[1:], strict=True):
-                near = [other for other in others.tolist() if other != content]
+            apart = hits.contents != hits.others
+            contents, others = hits.contents[apart], hits.others[apart]
+            starts = np.flatnonzero(np.diff(contents, prepend=-1))
+            for content, several in zip(contents[starts].tolist(), np.split(others, starts)[1:], strict=True):
+                near = several.tolist()
                 if len(near) > CROWD:
                     crowded.add(content)
                     near = [*near[:FEW], *self._middles_of(content, near)]
