@@ -18,14 +18,17 @@ from typing import Any
 from PIL import Image
 from tests.tiny_clip import VIT_B_32, make_tiny_clip
 
+from benchmarks import limit
 from benchmarks.scan import PHOTOGRAPHS, make
 from benchmarks.table import Row, publish, timed
 from moderator import demo
 from moderator.contracts import Embedder
 from moderator.embedders.clip import ClipEmbedder
 from moderator.embedders.onnx import OnnxEmbedder
+from moderator.embedders.towers import IMAGE
 from moderator.ingest import Ingest
 from moderator.intake.decode import prepare
+from moderator.intake.pool import DecoderPool
 from moderator.intake.walk import walk
 from moderator.machine import computes_bf16
 from moderator.policy import EmbedderSpec, Limits
@@ -104,12 +107,20 @@ def main() -> None:
         ways["SSCD int8, 288 px"] = sscd("sscd", "whole")
         ways["SSCD distilled, 288 px"] = sscd("sscd-distilled", "whole")
         ways["SSCD distilled, with the pictures it shows"] = sscd("sscd-distilled", "panels")
+        second = limit.products_a_second()
+        clip_file = reduced.folder / IMAGE
         for name, embedder in ways.items():
             amount = {"CLIP fp32": FEW, "SSCD distilled, 288 px": MANY}.get(name, MANY // 2)
-            rows += compared(name, embedder, paths[:amount], ingest)
-        rows += compared("SSCD distilled, 12 megapixels", ways["SSCD distilled, 288 px"], large, ingest)
+            least = limit.seconds(embedder, clip_file, second)
+            rows += compared(name, embedder, paths[:amount], ingest, least)
+        distilled = ways["SSCD distilled, 288 px"]
+        least = limit.seconds(distilled, clip_file, second)
+        rows += compared("SSCD distilled, 12 megapixels", distilled, large, ingest, least)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    note = f"JPEG of 640 x 640, but in the last rows; most memory of the process, all models loaded: {most:,.0f} MiB"
+    note = (
+        f"JPEG of 640 x 640, but in the last rows; most memory of the process, all models loaded: {most:,.0f} MiB; "
+        f"{second / 1e9:.0f} thousand million products a second in fp32, by all processors"
+    )
     publish("embed", rows, note)
 
 
@@ -126,9 +137,10 @@ def enlarge(path: Path, target: Path) -> Path:
 
 
 def compared(
-    name: str, embedder: Embedder, paths: list[Path], ingest: Callable[[Embedder, list[Path]], None]
+    name: str, embedder: Embedder, paths: list[Path], ingest: Callable[[Embedder, list[Path]], None], least: float
 ) -> list[Row]:
-    """The bare forward pass of a model over prepared pictures, and ingestion with it."""
+    """The bare forward pass of a model over prepared pictures, decoding alone, and ingestion with both; beside them
+    what the machine allows, which multiplies for `least` seconds a picture, without decoding and with it."""
     prepared = []
     for path in paths:
         with Image.open(path) as opened:
@@ -138,11 +150,26 @@ def compared(
         for start in range(0, len(prepared), embedder.batch):
             embedder.embed(prepared[start : start + embedder.batch])
 
+    def decode() -> None:
+        with DecoderPool(Limits(), [embedder.preprocessing]) as pool:
+            for _ in pool.decode(item[0] for item in walk(list(map(str, paths))) if isinstance(item, tuple)):
+                continue
+
     embedder.embed(prepared[: embedder.batch])  # the weights are loaded before anything is timed
+    decoding = measured(f"{name}: decoding alone", paths, decode)
     return [
+        bound(f"{name}: limit of this machine", paths, least),
         measured(f"{name}: bare forward pass", paths, forward),
+        decoding,
+        bound(f"{name}: limit with that decoding", paths, least + 1 / decoding.rate),
         measured(f"{name}: read, decode, hash, embed, store", paths, lambda: ingest(embedder, paths)),
     ]
+
+
+def bound(name: str, paths: list[Path], seconds: float) -> Row:
+    """A row that was worked out and not timed."""
+    whole = seconds * len(paths)
+    return Row(name, len(paths), "pictures", whole, whole, whole, 0)
 
 
 def measured(name: str, paths: list[Path], call: Callable[[], None]) -> Row:
