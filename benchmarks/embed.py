@@ -7,7 +7,6 @@ moderator runs the whole of ingestion: hashes, PDQ in eight orientations, vector
 from __future__ import annotations
 
 import json
-import resource
 import sqlite3
 import tempfile
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from tests.tiny_clip import VIT_B_32, make_tiny_clip
 
 from benchmarks import limit
 from benchmarks.scan import PHOTOGRAPHS, make
-from benchmarks.table import Row, publish, timed
+from benchmarks.table import Row, most_memory, publish, timed
 from moderator import demo
 from moderator.contracts import Embedder
 from moderator.embedders.clip import ClipEmbedder
@@ -116,9 +115,8 @@ def main() -> None:
         distilled = ways["SSCD distilled, 288 px"]
         least = limit.seconds(distilled, clip_file, second)
         rows += compared("SSCD distilled, 12 megapixels", distilled, large, ingest, least)
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     note = (
-        f"JPEG of 640 x 640, but in the last rows; most memory of the process, all models loaded: {most:,.0f} MiB; "
+        f"JPEG of 640 x 640, but in the last rows; most memory of the process, all models loaded: {most_memory()}; "
         f"{second / 1e9:.0f} thousand million products a second in fp32, by all processors"
     )
     publish("embed", rows, note)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -48,6 +49,11 @@ def timed(name: str, work: int, unit: str, call: Callable[[], object], runs: int
         call()
         seconds.append(time.perf_counter() - started)
     return Row(name, work, unit, statistics.median(seconds), min(seconds), max(seconds), runs)
+
+
+def most_memory() -> str:
+    """Returns the most memory that this process has had, in words."""
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB"
 
 
 def machine() -> dict[str, str]:
