@@ -77,7 +77,7 @@ def panels(picture: Image.Image) -> list[Box]:
     grid = max(_grid(looks), _even(looks), key=len)
     found: list[Pixels] = []
     for box in (*grid, *_edged(looks, grid), *([] if grid else _cells(looks))):
-        if len(found) < MOST and not looks.blank(box) and all(_overlap(box, other) < SAME for other in found):
+        if len(found) < MOST and not looks.blank(box) and not _same(box, found).any():
             found.append(box)
     return [(left / width, top / height, right / width, bottom / height) for left, top, right, bottom in found]
 
@@ -127,12 +127,15 @@ class _Looks:
         return bool(self.drawn[top + RIM : bottom - RIM, left + RIM : right - RIM].mean() < BLANK)
 
 
-def _overlap(one: Sequence[int], other: Sequence[int]) -> float:
-    """Returns the share of the union of two boxes that they have in common."""
-    across = max(0, min(one[2], other[2]) - max(one[0], other[0]))
-    down = max(0, min(one[3], other[3]) - max(one[1], other[1]))
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return across * down / (areas - across * down)
+def _same(box: Pixels, others: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Returns bool `[n]`: which of some boxes `[n, 4]` are one with a box, by the share of their union in common."""
+    left, top, right, bottom = np.asarray(others, dtype=np.int64).reshape(-1, 4).T
+    across = np.minimum(box[2], right) - np.maximum(box[0], left)
+    down = np.minimum(box[3], bottom) - np.maximum(box[1], top)
+    common = across.clip(0) * down.clip(0)
+    union = (box[2] - box[0]) * (box[3] - box[1]) + (right - left) * (bottom - top) - common
+    same: npt.NDArray[np.bool_] = common >= SAME * union
+    return same
 
 
 # Boxes between edges
@@ -140,23 +143,34 @@ def _overlap(one: Sequence[int], other: Sequence[int]) -> float:
 
 def _edged(looks: _Looks, grid: Sequence[Pixels]) -> list[Pixels]:
     """Returns boxes with an edge along each side that no line across would split, other ones than those of a grid."""
+    boxes, least = _framed(looks)
+    for cell in grid:
+        boxes, least = _others(cell, boxes, least)
     found: list[Pixels] = []
-    for box, least in _framed(looks):
-        if any(_overlap(box, other) >= SAME for other in (*grid, *found)):
-            continue
-        if not looks.straight(box) or sum(looks.sides(box)) < 4 * least:
-            continue
-        turned = box[1], box[0], box[3], box[2]
-        if not (_split(looks.columns, looks.upright, box) or _split(looks.rows, looks.level, turned)):
-            found.append(box)
-            if len(found) == MOST:
-                break
+    while len(boxes) and len(found) < MOST:
+        for place, one in enumerate(boxes.tolist()):
+            left, top, right, bottom = box = tuple(one)
+            if looks.straight(box) and sum(looks.sides(box)) >= 4 * least[place]:
+                turned = top, left, bottom, right
+                if not (_split(looks.columns, looks.upright, box) or _split(looks.rows, looks.level, turned)):
+                    break
+        else:
+            break
+        found.append(box)
+        boxes, least = _others(box, boxes[place + 1 :], least[place + 1 :])
     return found
 
 
-def _framed(looks: _Looks) -> Iterator[tuple[Pixels, float]]:
-    """Yields boxes with an edge along each side, or along three and most of the fourth, of which at most one is the
-    picture's own, and how straight their sides must be on average; by how much is edge, and the larger sooner."""
+def _others(box: Pixels, boxes: Counts, least: npt.NDArray[np.float64]) -> tuple[Counts, npt.NDArray[np.float64]]:
+    """Returns those of some boxes that are others than one."""
+    other = ~_same(box, boxes)
+    return boxes[other], least[other]
+
+
+def _framed(looks: _Looks) -> tuple[Counts, npt.NDArray[np.float64]]:
+    """Returns boxes `[n, 4]` with an edge along each side, or along three and most of the fourth, of which at most one
+    is the picture's own, and how straight their sides must be on average; those with the most edge first, and the
+    larger sooner."""
     width, height = looks.size
     left, right, start, end = _spans(looks.columns.at, width)
     top, bottom, above, below = _spans(looks.rows.at, height)
@@ -168,10 +182,10 @@ def _framed(looks: _Looks) -> Iterator[tuple[Pixels, float]]:
     first, second = held = np.nonzero((sides == 4) | ((sides == 3) & (own <= 1) & (covered >= FOURTH).all(axis=0)))
     boxes = np.stack([start[first], above[second], end[first], below[second]], axis=1)
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / (width * height)
-    worth = (sides[held] + covered.mean(axis=0)[held]) * areas**0.1 * (areas < LARGEST)
-    straight = np.where(sides[held] == 4, STRAIGHT, STRAIGHTER)
-    for place in np.argsort(-worth, kind="stable")[: np.count_nonzero(worth)].tolist():
-        yield tuple(boxes[place].tolist()), float(straight[place])
+    worth = (sides[held] + covered.mean(axis=0)[held]) * areas**0.1
+    order = np.argsort(-worth, kind="stable")
+    order = order[areas[order] < LARGEST]
+    return boxes[order], np.where(sides[held] == 4, STRAIGHT, STRAIGHTER)[order]
 
 
 def _spans(lines: Counts, side: int) -> tuple[Counts, Counts, Counts, Counts]:
