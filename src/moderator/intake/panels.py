@@ -8,8 +8,7 @@ none of these, as a rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -17,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from moderator.intake import edges
-from moderator.intake.edges import COVERED, LEAST, STEP, STRAIGHT, Counts, Edges, Fine, Levels, Lines
+from moderator.intake.blanks import GRID, cells, even
+from moderator.intake.edges import BESIDE, COVERED, LEAST, STRAIGHT, Counts, Fine, Lines
+from moderator.intake.looks import SIDE, Looks, Pixels
 from moderator.parts import Box
 
 MOST = 16
@@ -27,37 +27,17 @@ QUARTERS: tuple[Box, ...] = (
     (0.0, 0.0, 0.5, 0.5), (0.5, 0.0, 1.0, 0.5), (0.0, 0.5, 0.5, 1.0), (0.5, 0.5, 1.0, 1.0), (0.25, 0.25, 0.75, 0.75),
 )  # fmt: skip
 """The parts of every picture that `tiles` adds: its quarters and its middle."""
-SIDE = 320
-"""Longer side, in pixels, of the copy that is looked at."""
-FINE = 1024
-"""Longer side, in pixels, of the copy on which edges are looked at a second time: at least half of it."""
 LARGEST = 0.92
 """Largest area of a panel, of the picture's own: more is the picture itself."""
 SPLIT = 0.93
 """Share of a line across a panel that is edge, from which on it parts the panel."""
 THROUGH = 0.85
 """Share of a line through the whole picture that is edge: such lines part tiles though one is white beside white."""
-GRID = 4
-"""Fewest cells of a grid: a horizon makes two."""
-BLANK, RIM = 0.01, 4
-"""Least share of a panel, but for this many pixels along its sides, that has something to see."""
-BAND = 0.02
-"""Least breadth of a blank band, of the picture's side."""
-ONE_COLOUR = 10
-"""Most levels of a channel between two places of the blank bands that part cells."""
-GUTTERS = (4, 3, 2)
-"""Tiles across or down an even collage that is looked for by its gutters, the most first."""
-GROUND, CROSSED = 16, 0.03
-"""Most levels of a channel by which a gutter differs from where it begins, and the share of it that may differ more."""
-BESIDE_EVEN = 2
-"""Pixels by which a gutter may be beside its even place."""
 FOURTH, STRAIGHTER = 0.6, 0.8
 """Least share of the fourth side of a box that is edge, where three are edges, and how straight the four then are on
 average: so a side that is hardly seen, or stands in texture, loses no panel."""
 SAME = 0.7
 """Share of their union that two boxes have in common from which on they are one."""
-
-Pixels = tuple[int, int, int, int]
 
 
 def parts(picture: Image.Image, views: Literal["whole", "panels", "tiles"]) -> list[Box]:
@@ -71,60 +51,15 @@ def panels(picture: Image.Image) -> list[Box]:
     """Returns the boxes in which an RGB picture shows other pictures, at most `MOST`; mostly none."""
     scale = min(1.0, SIDE / max(picture.size))
     width, height = (max(1, round(side * scale)) for side in picture.size)
-    if min(width, height) < 2 * edges.BESIDE:
+    if min(width, height) < 2 * BESIDE:
         return []
-    looks = _Looks(picture, (width, height))
-    grid = max(_grid(looks), _even(looks), key=len)
+    looks = Looks(picture, (width, height))
+    grid = max(_grid(looks), even(looks), key=len)
     found: list[Pixels] = []
-    for box in (*grid, *_edged(looks, grid), *([] if grid else _cells(looks))):
+    for box in (*grid, *_edged(looks, grid), *([] if grid else cells(looks))):
         if len(found) < MOST and not looks.blank(box) and not _same(box, found).any():
             found.append(box)
     return [(left / width, top / height, right / width, bottom / height) for left, top, right, bottom in found]
-
-
-class _Looks:
-    """A picture as it is looked at: the steps of a small copy and their edges, and where asked those of a finer one.
-
-    Attributes:
-        levels: the small copy, uint8 `[3, height, width]`.
-        across, down: how much its neighbouring columns and rows differ.
-        columns, rows: the longest lines down it and across it.
-    """
-
-    def __init__(self, picture: Image.Image, size: tuple[int, int]) -> None:
-        self.size = size
-        # Whole boxes of pixels are averaged in a fraction of the time; where these fit, it comes to the same.
-        gap = 1.0 if not any(side % new for side, new in zip(picture.size, size, strict=True)) else 1.5
-        self.levels = levels = edges.channels(picture.resize(size, Image.Resampling.BOX, reducing_gap=gap))
-        self.across = edges.steps(levels[:, :, 1:], levels[:, :, :-1])
-        self.down = edges.steps(levels[:, 1:], levels[:, :-1])
-        self.columns, self.rows = Edges(self.across).lines, Edges(np.ascontiguousarray(self.down.T)).lines
-        factor = -(-max(picture.size) // FINE)
-        scale = max(picture.size) / factor / max(size)
-        self.upright, self.level = Fine(picture, factor, scale), Fine(picture, factor, scale, turned=True)
-
-    def sides(self, box: Pixels, unseen: float = 0.0) -> Iterator[float]:
-        """Yields how straight each of the four sides is, one along which nothing can be told being `unseen`."""
-        left, top, right, bottom = box
-        yield from (self.upright.straight(at, top, bottom, unseen) for at in (left, right))
-        yield from (self.level.straight(at, left, right, unseen) for at in (top, bottom))
-
-    def straight(self, box: Pixels, unseen: float = 0.0) -> bool:
-        """Whether all four sides are."""
-        return all(side >= STRAIGHT for side in self.sides(box, unseen))
-
-    @cached_property
-    def drawn(self) -> npt.NDArray[np.bool_]:
-        """Where there is a step to the next column or row, `[height, width]`."""
-        drawn = np.zeros(self.levels.shape[1:], np.bool_)
-        drawn[:, :-1] = self.across >= STEP
-        drawn[:-1] |= self.down >= STEP
-        return drawn
-
-    def blank(self, box: Pixels) -> bool:
-        """Whether there is next to nothing within a box, its rim aside."""
-        left, top, right, bottom = box
-        return bool(self.drawn[top + RIM : bottom - RIM, left + RIM : right - RIM].mean() < BLANK)
 
 
 def _same(box: Pixels, others: npt.ArrayLike) -> npt.NDArray[np.bool_]:
@@ -141,7 +76,7 @@ def _same(box: Pixels, others: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 # Boxes between edges
 
 
-def _edged(looks: _Looks, grid: Sequence[Pixels]) -> list[Pixels]:
+def _edged(looks: Looks, grid: Sequence[Pixels]) -> list[Pixels]:
     """Returns boxes with an edge along each side that no line across would split, other ones than those of a grid."""
     boxes, least = _framed(looks)
     for cell in grid:
@@ -167,7 +102,7 @@ def _others(box: Pixels, boxes: Counts, least: npt.NDArray[np.float64]) -> tuple
     return boxes[other], least[other]
 
 
-def _framed(looks: _Looks) -> tuple[Counts, npt.NDArray[np.float64]]:
+def _framed(looks: Looks) -> tuple[Counts, npt.NDArray[np.float64]]:
     """Returns boxes `[n, 4]` with an edge along each side, or along three and most of the fourth, of which at most one
     is the picture's own, and how straight their sides must be on average; those with the most edge first, and the
     larger sooner."""
@@ -196,7 +131,7 @@ def _spans(lines: Counts, side: int) -> tuple[Counts, Counts, Counts, Counts]:
     return first, second, lines[first], lines[second]
 
 
-def _grid(looks: _Looks) -> list[Pixels]:
+def _grid(looks: Looks) -> list[Pixels]:
     """Returns the cells between lines through the whole picture, each with straight sides where these can be seen."""
     width, height = looks.size
     across = _through(looks.columns, looks.upright, width, height)
@@ -212,39 +147,6 @@ def _through(lines: Lines, fine: Fine, side: int, length: int) -> list[tuple[int
     return [(start, end) for start, end in pairwise(straight) if end - start >= LEAST * side]
 
 
-def _even(looks: _Looks) -> list[Pixels]:
-    """Returns the cells of a collage of even tiles, which gutters of one colour part: pictures on white have no edge
-    beside white. Nearly every cell has something to see."""
-    for rows in _gutters(looks.levels.swapaxes(1, 2)):
-        for columns in _gutters(looks.levels):
-            cells = [(left, top, right, bottom) for top, bottom in rows for left, right in columns]
-            held = [cell for cell in cells if not looks.blank(cell) and looks.straight(cell, 1.0)]
-            if len(held) >= max(GRID, 0.75 * len(cells)):
-                return held
-    return []
-
-
-def _gutters(levels: Levels) -> Iterator[list[tuple[int, int]]]:
-    """Yields what gutters through the whole picture leave, for each number of even tiles that they part.
-
-    Args:
-        levels: uint8 `[3, length, side]` of the picture, of which a gutter is one place of the last axis.
-    """
-    side = levels.shape[2]
-    for tiles in GUTTERS:
-        at = [0]
-        for number in range(1, tiles):
-            start = round(number * side / tiles) - BESIDE_EVEN
-            near = levels[:, :, start : start + 2 * BESIDE_EVEN].astype(np.int16)
-            crossed = (edges.largest(np.abs(near - near[:, :1])) > GROUND).mean(axis=0)
-            if crossed.min() > CROSSED:
-                break
-            blank = np.flatnonzero(crossed == crossed.min())
-            at.append(start + int(blank[len(blank) // 2]))
-        else:
-            yield list(pairwise([*at, side]))
-
-
 def _covered(lines: Lines, start: int, end: int, least: float) -> npt.NDArray[np.bool_]:
     """Returns bool `[lines]`: which are edge all along a span, or `least` of it."""
     covered, clear = lines.cover(np.array([start]), np.array([end]))
@@ -257,42 +159,3 @@ def _split(lines: Lines, fine: Fine, box: Pixels) -> bool:
     start, end = box[1], box[3]
     inside = _covered(lines, start, end, SPLIT) & (lines.at > box[0] + 4) & (lines.at < box[2] - 4)
     return any(fine.straight(at, start, end, 1.0) >= STRAIGHT for at in lines.at[inside].tolist())
-
-
-# Cells between blank bands
-
-
-def _cells(looks: _Looks) -> Iterator[Pixels]:
-    """Yields the cells that blank bands leave when the picture is cut along their middles, down and across by turns."""
-    width, height = looks.size
-    waiting = [((0, 0, width, height), 0)]
-    while waiting:
-        box, depth = waiting.pop()
-        halves = _cut(looks, box, depth % 2) or _cut(looks, box, 1 - depth % 2) if depth < 4 else []
-        if halves:
-            waiting += [(half, depth + 1) for half in halves]
-        elif depth:
-            yield box
-
-
-def _cut(looks: _Looks, box: Pixels, axis: int) -> list[Pixels]:
-    """Returns what is left of a box when it is cut at blank rows (axis 0) or columns (1), all of one colour: two cells
-    or more, else nothing."""
-    left, top, right, bottom = box
-    used = np.flatnonzero(looks.drawn[top:bottom, left:right].any(axis=1 - axis))
-    side = looks.size[1 - axis]
-    gaps = np.flatnonzero(np.diff(used) >= max(3.0, BAND * side))
-    bands = [np.arange(used[gap] + 1, used[gap + 1]) for gap in gaps.tolist()]
-    if not bands:
-        return []
-    ground = looks.levels[:, top:bottom, left:right].take(np.concatenate(bands), axis=1 + axis)
-    if np.ptp(ground, axis=(1, 2)).max() > ONE_COLOUR:
-        return []
-    at = [int(used[gap] + used[gap + 1] + 1) // 2 for gap in gaps.tolist()]
-    ends = [0, *at, (bottom - top, right - left)[axis]]
-    spans = [(start, end) for start, end in pairwise(ends) if end - start >= LEAST * side]
-    if len(spans) < 2:
-        return []
-    if axis == 0:
-        return [(left, top + start, right, top + end) for start, end in spans]
-    return [(left + start, top, left + end, bottom) for start, end in spans]
