@@ -6,6 +6,7 @@ judged · 130 interrupted
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,9 @@ from moderator.cli.screen import complain
 from moderator.errors import ModeratorError, UnreadableImage
 
 BUG, UNJUDGED, INTERRUPTED = 4, 5, 130
+COLLECTED = 100_000
+"""New objects after which Python looks for cycles that nothing needs. A scan makes millions that are in none, and after
+every 700, Python's own number, an unchanged folder of 100,000 files takes a fifth longer."""
 
 app = typer.Typer(
     name="moderator",
@@ -78,6 +82,7 @@ def root(
 
 def main() -> None:
     """Runs the command line and exits."""
+    gc.set_threshold(COLLECTED)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
