@@ -3,6 +3,7 @@ folder's pictures, against themselves and against the pictures that SSCD finds c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -24,8 +25,10 @@ from moderator.vectors import Matrix
 SEED = 7
 BACKGROUNDS = 12
 """Pictures that collages and backgrounds are made of; they are among no references."""
-PICTURES, EDITS = 180, 5
-"""Most pictures of a collection, and edited copies of each."""
+EDITED, EDITS = 90, 5
+"""Most pictures of a collection that are edited, and edited copies of each."""
+SHOWN_TOO = 5
+"""Times as many pictures are measured against one another as they are."""
 NEAR = 4
 """References that each copy is measured against, besides its own; a panel is against half as many."""
 ALIKE = 0.75
@@ -65,15 +68,17 @@ def load(path: Path) -> Pairs:
         return Pairs(**{one.name: kept[one.name] for one in fields(Pairs)})
 
 
-def measured(folder: Path) -> Pairs:
-    """Edits and recolours the pictures of a folder, and measures what that gives against those closest to it."""
+def measured(folder: Path, edited: int = EDITED) -> Pairs:
+    """Edits and recolours pictures of a folder, and measures what that gives, and the pictures as they are, against
+    those closest to it."""
     known = list(distinct(folder, SEED))
-    made = Made(SEED, [opened(one.path) for one in known[:BACKGROUNDS]])
-    shown = {one.family for one in known[:BACKGROUNDS]}
-    known = [one for one in known[BACKGROUNDS:] if one.family not in shown][:PICTURES]
+    backgrounds = _rarest(known)
+    made = Made(SEED, [opened(one.path) for one in backgrounds])
+    shown = {one.family for one in backgrounds}
+    known = [one for one in known if one.family not in shown][: SHOWN_TOO * edited]
     references = [made.shown(opened(one.path), number) for number, one in enumerate(known)]
     known, references = _apart(known, references, made.embedded(references))
-    asked = [*((one, False) for one in references), *_asked(made, known)]
+    asked = [*((one, False) for one in references), *_asked(made, known[:edited])]
     cosines = made.embedded([shown for shown, _ in asked]) @ made.embedded(references).T
     relations = _relations(known)
     rows: list[tuple[Vector, Vector, int, str, bool]] = []
@@ -86,6 +91,12 @@ def measured(folder: Path) -> Pairs:
                 rows.append((*_signs(one.local, references[place].local), label, one.edit, panel))
     whole, stored, labels, edits, parts = zip(*rows, strict=True)
     return Pairs(np.stack(whole), np.stack(stored), np.array(labels), np.array(edits), np.array(parts))
+
+
+def _rarest(known: Sequence[Picture]) -> list[Picture]:
+    """Returns backgrounds, of the smallest families: what else shows theirs is left out."""
+    sizes = Counter(one.family for one in known)
+    return sorted(known, key=lambda one: sizes[one.family])[:BACKGROUNDS]
 
 
 def _apart(known: Sequence[Picture], shown: Sequence[Shown], vectors: Matrix) -> tuple[list[Picture], list[Shown]]:

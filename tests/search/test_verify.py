@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from moderator import demo
 from moderator.edits import EDITS
 from moderator.errors import VectorError
 from moderator.intake.decode import prepare
 from moderator.models import Evidence, Kind
 from moderator.policy import Verify
-from moderator.search.verify import Verification, features, geometry, verify
+from moderator.search.verify import Verification, features, geometry, signs, verify
 from moderator.search.verify.colour import colour
 from moderator.search.verify.features import Features
+from moderator.search.verify.geometry import Alignment
 from moderator.search.verify.photometry import Blocks
 from moderator.verification import evidence
 
@@ -67,6 +70,55 @@ def test_a_text_over_a_picture_leaves_it_its_keypoints(
     assert alignment.inliers > 50
 
 
+def scattered(seed: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Returns 300 keypoints, and noise of half a pixel for each."""
+    random = np.random.default_rng(seed)
+    return random.uniform(20, 440, (300, 2)), random.normal(0, 0.5, (300, 2))
+
+
+def aligned(at: npt.NDArray[np.float64], away: npt.NDArray[np.float64]) -> Alignment:
+    theirs = (at + away).astype(np.float32)
+    return Alignment(np.eye(3), len(at), len(at), 0.5, at.astype(np.float32), theirs, False)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(-1e-5, 1e-5))
+def test_what_is_bent_or_noisy_does_not_wander(seed: int, bend: float) -> None:
+    at, noise = scattered(seed)
+    assert geometry.wander(aligned(at, noise + bend * (at - 200) ** 2)) < 0.3
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_thing_that_stands_before_the_others_wanders(seed: int) -> None:
+    at, noise = scattered(seed)
+    before = np.linalg.norm(at - 230, axis=1) < 100
+    assert geometry.wander(aligned(at, noise + np.where(before[:, None], (2.0, 0.0), 0.0))) > 0.3
+
+
+@pytest.mark.parametrize(
+    "edit",
+    ["perspective", "rotate-25", "squash", "shrink", "jpeg-10", "noise", "blur", "mirror", "meme", "photographed"],
+)
+def test_no_edit_makes_a_picture_wander(
+    edit: str, pictures: dict[str, Image.Image], known: dict[str, Features]
+) -> None:
+    alignment = geometry.align(local(EDITS[edit].apply(pictures["coffee"], 4)), known["coffee"])
+    assert alignment is not None
+    assert geometry.wander(alignment) < 0.4
+
+
+def test_two_views_of_a_scene_wander(known: dict[str, Features]) -> None:
+    alignment = geometry.align(known["motorcycle_left"], local(demo.photograph("motorcycle_right.png")))
+    assert alignment is not None
+    assert geometry.wander(alignment) > 0.5
+
+
+def test_two_views_of_a_scene_are_no_copy(known: dict[str, Features]) -> None:
+    right = demo.photograph("motorcycle_right.png")
+    assert max(verify(local(one), known["motorcycle_left"]).copy for one in (right, demo.closer(right))) < 0.5
+
+
 def test_no_photograph_is_a_copy_of_another(known: dict[str, Features]) -> None:
     names = sorted(known)
     wrong = [
@@ -98,14 +150,23 @@ def test_what_colours_leave_unexplained_is_the_same_from_either_side(seed: int) 
     yes = np.ones((6, 8), dtype=np.bool_)
     ours, theirs = random.uniform(0, 255, (2, 6, 8, 3)).astype(np.float32)
     correlation = random.uniform(-1, 1, (6, 8)).astype(np.float32)
-    assert colour(Blocks(yes, yes, correlation, ours, theirs)) == colour(Blocks(yes, yes, correlation, theirs, ours))
+    either = (Blocks(yes, yes, yes, correlation, *colours) for colours in ((ours, theirs), (theirs, ours)))
+    assert colour(next(either)) == colour(next(either))
+
+
+@given(st.floats(0.0, 1.0), st.integers(0, 2**32 - 1))
+def test_what_is_laid_over_less_than_a_fifth_leaves_the_weakest_blocks_alone(share: float, seed: int) -> None:
+    yes, tone = np.ones((10, 20), dtype=np.bool_), np.zeros((10, 20, 3), dtype=np.float32)
+    covered = np.random.default_rng(seed).permutation(200).reshape(10, 20) < share * 200
+    weakest = signs.weakest(Blocks(yes, yes, yes, np.where(covered, 0.0, 0.9).astype(np.float32), tone, tone))
+    assert (weakest > 0.5) == (covered.mean() <= 0.2)
 
 
 @given(st.floats(1.0, 1.6), st.integers(0, 2**32 - 1))
 def test_a_brighter_copy_is_explained_though_it_is_clipped(gain: float, seed: int) -> None:
     dark = np.random.default_rng(seed).uniform(20, 235, (8, 8, 3)).astype(np.float32)
     yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, one, (dark * gain).clip(0, 255), dark))
+    told = colour(Blocks(yes, yes, yes, one, (dark * gain).clip(0, 255), dark))
     assert told.chroma < 0.2
     assert told.unexplained < 0.2
 

@@ -19,6 +19,12 @@ LOOSE = 12.0
 LEAST = 4
 """Fewest keypoints that a map is trusted with: three fix an affine map, so three prove nothing."""
 
+TRACE = 12
+"""Fewest keypoints that tell how residuals wander."""
+NEIGHBOURS, APART = 6, 4.0
+"""A residual is compared with those of its nearest keypoints, less those nearer than so many pixels: one corner that is
+found at two scales has one error."""
+
 SURE = 40
 """Keypoints that agree upright from which on a mirrored map is not tried."""
 FEW = 10
@@ -122,6 +128,37 @@ def _aligned(first: Features, second: Features, *, mirror: bool, beyond: int = 0
     if count < LEAST:
         return None
     return Alignment(matrix, len(ours), count, float(np.median(away[near])), ours[near], theirs[near], mirror)
+
+
+def wander(alignment: Alignment) -> float:
+    """Returns how far neighbouring keypoints lie off the map together, in pixels of the first picture.
+
+    What is left by an edit is noise, each keypoint's own, and a slight bend (a quadratic is taken off). Two views of a
+    scene differ by its depth, in one way for all of a thing. Told as the root of the mean product of a residual and the
+    mean of its neighbours'; negative where they lie off in opposite ways.
+    """
+    from scipy.spatial import cKDTree
+
+    at, rest = _traced(alignment)
+    if len(at) < TRACE:
+        return 0.0
+    distances, near = cKDTree(at).query(at, k=NEIGHBOURS)
+    others = (distances >= APART)[..., None]
+    neighbours = (rest[near] * others).sum(axis=1) / np.maximum(others.sum(axis=1), 1)
+    together = float((rest * neighbours).sum(axis=1).mean())
+    return float(np.copysign(np.sqrt(abs(together)), together))
+
+
+def _traced(alignment: Alignment) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Returns the keypoints that agree, each place once, and what a bend leaves of their residuals."""
+    _, places = np.unique(np.rint(alignment.ours / 2).astype(np.int32), axis=0, return_index=True)
+    at = alignment.ours[places].astype(np.float64)
+    away = project(alignment.matrix, alignment.theirs[places]) - at
+    if len(at) < TRACE:
+        return at, away
+    x, y = ((at - at.mean(axis=0)) / max(float(at.std()), 1.0)).T
+    bend = np.stack([np.ones(len(at)), x, y, x * x, x * y, y * y], axis=1)
+    return at, away - bend @ np.linalg.lstsq(bend, away, rcond=None)[0]
 
 
 def _matches(first: Features, second: Features, *, mirror: bool) -> tuple[Points, Points]:

@@ -22,6 +22,8 @@ BLOCK = 12
 """Side of a block, in pixels of the frame."""
 TEXTURED = 3.5
 """Least standard deviation of grey levels, in either picture, of a block that can agree."""
+CLEAR = 8.0
+"""The same in both pictures, of a block whose texture is clear: noise and recompression leave it."""
 STEPS = 24
 """Steps of scale to a doubling."""
 EDGE = 0.5
@@ -39,12 +41,14 @@ class Blocks:
     Attributes:
         seen: blocks that lie in both pictures.
         textured: blocks with texture in either.
+        clear: blocks with clear texture in both.
         correlation: zero-mean correlation of grey levels, in [-1, 1].
         ours, theirs: float32 `[rows, columns, 3]`, mean red, green and blue.
     """
 
     seen: Mask
     textured: Mask
+    clear: Mask
     correlation: Map
     ours: Map
     theirs: Map
@@ -117,7 +121,8 @@ def _measured(cv2: Any, ours: Pixels, theirs: Pixels, seen: Mask) -> Blocks:
     covariance = _mean(a * b) - mean_a * mean_b
     correlation = covariance / np.sqrt(np.maximum(variance_a * variance_b, 1.0))
     textured = np.maximum(variance_a, variance_b) >= TEXTURED**2
-    return Blocks(seen, textured, correlation, _mean(ours), _mean(theirs))
+    clear = np.minimum(variance_a, variance_b) >= CLEAR**2
+    return Blocks(seen, textured, clear, correlation, _mean(ours), _mean(theirs))
 
 
 def stored_blocks(first: Features, second: Features, alignment: Alignment) -> Blocks | None:
@@ -138,7 +143,8 @@ def stored_blocks(first: Features, second: Features, alignment: Alignment) -> Bl
     # A tenth of the keypoints of a block is what heavy edits leave; blocks() calls half a correlation agreement.
     correlation = np.minimum(1.0, share * 5).astype(np.float32)
     covered = _covered(matrix, (GRID, GRID), first)
-    return Blocks(covered, there >= 3, correlation, ours.astype(np.float32), second.tones.astype(np.float32))
+    colours = ours.astype(np.float32), second.tones.astype(np.float32)
+    return Blocks(covered, there >= 3, there >= 6, correlation, *colours)
 
 
 def _counted(points: Points, picture: Features) -> npt.NDArray[np.float64]:

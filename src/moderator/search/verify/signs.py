@@ -8,12 +8,12 @@ import numpy as np
 
 from moderator.search.verify.colour import UNKNOWN, Colour, colour
 from moderator.search.verify.features import Features, opencv
-from moderator.search.verify.geometry import Alignment, Mask, inside
+from moderator.search.verify.geometry import Alignment, Mask, inside, wander
 from moderator.search.verify.photometry import COARSE, FINE, Blocks, blocks, stored_blocks
 
 SIGNS = (
-    "inliers", "tentative", "agreed", "kept", "residual", "stretch",
-    "textured", "agreeing", "fine_share", "fine_correlation", "dense", "patch",
+    "inliers", "tentative", "agreed", "kept", "residual", "wander", "stretch",
+    "textured", "agreeing", "fine_share", "fine_correlation", "weakest", "dense", "patch",
     "coarse_share", "coarse_correlation", "overlap", "overlap_first",
     "luma", "plain_luma", "shading", "chroma", "plain_chroma", "left", "recoloured", "cast", "saturation", "gamma",
     "contrast", "unexplained", "plain",
@@ -21,6 +21,9 @@ SIGNS = (
 """Names of the numbers in `Measured.signs`, in order."""
 TONES = slice(SIGNS.index("luma"), SIGNS.index("unexplained") + 1)
 """Those of colour."""
+
+WEAK, FEW = 0.2, 6
+"""Which share of the clear blocks may correlate less, and how few are too few to tell."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,8 +71,9 @@ def _signs(
         (
             np.log1p(alignment.inliers), np.log1p(alignment.tentative),
             alignment.inliers / max(1, alignment.tentative), alignment.inliers / max(1, min(ours, theirs)),
-            alignment.residual, np.log(singular[0] / singular[1]),
-            np.log1p(asked.sum()), np.log1p(fine.agrees.sum()), share, correlation, dense, np.log1p(patch),
+            alignment.residual, wander(alignment), np.log(singular[0] / singular[1]),
+            np.log1p(asked.sum()), np.log1p(fine.agrees.sum()), share, correlation, weakest(fine),
+            dense, np.log1p(patch),
             coarse_share, coarse_correlation,
             float(fine.seen.mean()), min(1.0, float(fine.seen.mean()) * _area(first, second, alignment)),
             *_tones(UNKNOWN),
@@ -102,6 +106,14 @@ def _agreement(compared: Blocks) -> tuple[float, float]:
     if not asked.any():
         return 0.0, 0.0
     return float(compared.agrees.sum() / asked.sum()), float(compared.correlation[asked].clip(-1, 1).mean())
+
+
+def weakest(compared: Blocks) -> float:
+    """Returns the correlation that all but a fifth of the blocks of clear texture reach; of all textured blocks, where
+    few are clear. What an edit lays over a picture is seldom more; what moved or is another thing seldom is less."""
+    clear = compared.seen & compared.clear
+    asked = clear if clear.sum() >= FEW else compared.seen & compared.textured
+    return float(np.quantile(compared.correlation[asked], WEAK)) if asked.any() else 0.0
 
 
 def _patch(compared: Blocks) -> tuple[float, int]:
