@@ -12,7 +12,7 @@ from moderator.search.verify.geometry import Alignment, Mask, inside, wander
 from moderator.search.verify.photometry import COARSE, FINE, Blocks, blocks, stored_blocks
 
 SIGNS = (
-    "inliers", "tentative", "agreed", "kept", "residual", "wander", "stretch",
+    "inliers", "agreed", "kept", "residual", "wander", "stretch",
     "textured", "agreeing", "fine_share", "fine_correlation", "weakest", "dense", "patch",
     "coarse_share", "coarse_correlation", "overlap", "overlap_first",
     "luma", "plain_luma", "shading", "chroma", "plain_chroma", "left", "recoloured", "cast", "saturation", "gamma",
@@ -69,7 +69,7 @@ def _signs(
     asked = fine.seen & fine.textured
     return np.array(
         (
-            np.log1p(alignment.inliers), np.log1p(alignment.tentative),
+            np.log1p(alignment.inliers),
             alignment.inliers / max(1, alignment.tentative), alignment.inliers / max(1, min(ours, theirs)),
             alignment.residual, wander(alignment), np.log(singular[0] / singular[1]),
             np.log1p(asked.sum()), np.log1p(fine.agrees.sum()), share, correlation, weakest(fine),
