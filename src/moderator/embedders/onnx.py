@@ -45,7 +45,8 @@ class OnnxOptions(Options):
     views: Literal["whole", "panels", "tiles"] = "panels"
     """What of a picture is embedded, so that copies of a part are found: the whole only; `panels`, also the pictures
     that it shows (tiles of a collage, a post in a feed; mostly none); `tiles`, also its quarters and its middle, which
-    takes six times as long."""
+    finds crops to a half and less among many pictures, and little else, and takes six times as long (measured in
+    docs/benchmarks.md)."""
     layout: Literal["uint8-nhwc", "float32-nchw"] = "uint8-nhwc"
     """What the model's input takes: raw bytes, or channels first, scaled to 0..1, less `mean`, over `std`."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
