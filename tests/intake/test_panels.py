@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from moderator.edits import EDITS
@@ -120,6 +122,17 @@ def test_the_plain_ground_around_a_picture_is_no_panel(opened: list[Image.Image]
 @pytest.mark.parametrize("size", [(1, 1), (9, 300), (3000, 2), (64, 64)])
 def test_a_picture_of_any_size_may_be_asked(size: tuple[int, int]) -> None:
     assert panels(Image.new("RGB", size, "teal")) == []
+
+
+@given(st.integers(1, 700), st.integers(1, 60), st.integers(1, 40), st.integers(0, 1000))
+@settings(max_examples=60, deadline=None)
+def test_panels_of_any_picture_lie_in_it(long: int, short: int, coarse: int, seed: int) -> None:
+    size = (max(1, short // coarse), max(1, long // coarse), 3)
+    levels = np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
+    picture = Image.fromarray(levels).resize((long, short), Image.Resampling.NEAREST)
+    for left, top, right, bottom in panels(picture.rotate(90 * (seed % 2), expand=True)):
+        assert 0 <= left < right <= 1
+        assert 0 <= top < bottom <= 1
 
 
 def test_a_wall_of_tiles_has_no_more_panels_than_are_allowed() -> None:

@@ -65,4 +65,5 @@ class Looks:
     def blank(self, box: Pixels) -> bool:
         """Whether there is next to nothing within a box, its rim aside."""
         left, top, right, bottom = box
-        return bool(self.drawn[top + RIM : bottom - RIM, left + RIM : right - RIM].mean() < BLANK)
+        inside = self.drawn[top + RIM : bottom - RIM, left + RIM : right - RIM]
+        return not inside.size or bool(inside.mean() < BLANK)
