@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from moderator import Finding, Kind, Reference, Rule, Verdict
+from moderator import Finding, Kind, Match, Reference, Rule, Verdict
+from moderator.parts import label_of, region_of
 from moderator.testing import DetectorContract, FakeSearch, image
 from moderator_prohibited.detector import Prohibited
 
@@ -36,6 +37,24 @@ def test_every_path_of_a_prohibited_content_is_told() -> None:
 def test_only_the_closest_of_a_set_are_shown_and_the_others_counted() -> None:
     scores = {(2, 100 + number): 0.5 + number / 100 for number in range(1, 6)}
     findings = found(scores, *[entry(number) for number in range(1, 6)], top=2)
+    assert [one.match.entry for one in findings if isinstance(one.match, Reference)] == [5, 4]
+    assert all(one.reason.endswith("; 3 more of this set match") for one in findings)
+
+
+def test_the_closest_of_a_set_are_shown_for_each_place_of_a_picture() -> None:
+    class Parted(FakeSearch):
+        """Finds even entries on the left of a picture, and odd ones on the right."""
+
+        def prohibited(self, *asked: Any) -> Iterable[tuple[Match, Sequence[Reference]]]:
+            for match, references in super().prohibited(*asked):
+                left = 0.5 * (match.other % 2)
+                side = region_of((label_of((left, 0.0, left + 0.5, 1.0)), "whole"))
+                yield replace(match, evidence=tuple(replace(rung, region=side) for rung in match.evidence)), references
+
+    scores = {(2, 100 + number): 0.5 + number / 100 for number in range(1, 6)}
+    rule = Rule(id="banned", detector="prohibited", threshold=0.5, options={"top": 1})
+    search = Parted([image(2)], scores, [entry(number) for number in range(1, 6)])
+    findings = list(Prohibited(rule, "fake").detect(search))
     assert [one.match.entry for one in findings if isinstance(one.match, Reference)] == [5, 4]
     assert all(one.reason.endswith("; 3 more of this set match") for one in findings)
 
