@@ -244,7 +244,7 @@ def document(collections: Mapping[str, Pairs]) -> Mapping[str, Any]:
     """Returns what is shipped."""
     labels = np.concatenate([one.labels for one in collections.values()])
     counts = ", ".join(f"{int((labels == label).sum()):,} {name}" for name, label in _NAMES.items())
-    model = f"boosted trees ({TREES} of {LEAVES} leaves, rate {RATE}, monotone)"
+    model = f"boosted trees (at most {TREES} of {LEAVES} leaves, rate {RATE}, monotone)"
     every = list(collections.values())
     models = {kind: both(examples(every, kind)) for kind in KINDS}
     return {"signs": list(SIGNS), "fitted": f"{model} on {counts}, of {len(collections)} collections", **models}
