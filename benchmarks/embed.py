@@ -106,19 +106,15 @@ def main() -> None:
         ways["SSCD int8, 288 px"] = sscd("sscd", "whole")
         ways["SSCD distilled, 288 px"] = sscd("sscd-distilled", "whole")
         ways["SSCD distilled, with the pictures it shows"] = sscd("sscd-distilled", "panels")
-        second = limit.products_a_second()
         clip_file = reduced.folder / IMAGE
         for name, embedder in ways.items():
             amount = {"CLIP fp32": FEW, "SSCD distilled, 288 px": MANY}.get(name, MANY // 2)
-            least = limit.seconds(embedder, clip_file, second)
+            least = limit.seconds(embedder, clip_file)
             rows += compared(name, embedder, paths[:amount], ingest, least)
         distilled = ways["SSCD distilled, 288 px"]
-        least = limit.seconds(distilled, clip_file, second)
+        least = limit.seconds(distilled, clip_file)
         rows += compared("SSCD distilled, 12 megapixels", distilled, large, ingest, least)
-    note = (
-        f"JPEG of 640 x 640, but in the last rows; most memory of the process, all models loaded: {most_memory()}; "
-        f"{second / 1e9:.0f} thousand million products a second in fp32, by all processors"
-    )
+    note = f"JPEG of 640 x 640, but in the last rows; most memory of the process, all models loaded: {most_memory()}"
     publish("embed", rows, note)
 
 

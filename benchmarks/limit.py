@@ -54,15 +54,15 @@ def products_of(file: Path, *shape: int) -> int:
     return sum(_products(node, shapes) for node in graph.node)
 
 
-def seconds(embedder: Embedder, clip: Path, second: float) -> float:
-    """Returns the least time that a picture can take all processors, which do `second` products in fp32.
+def seconds(embedder: Embedder, clip: Path) -> float:
+    """Returns the least time that a picture can take all processors, as fast as they are now.
 
     Args:
         clip: an ONNX file of the image tower, for an embedder that runs it by torch.
     """
     size = embedder.preprocessing
     file = embedder.file if isinstance(embedder, OnnxEmbedder) else clip
-    return products_of(file, size.height, size.width, 3) / (second * TIMES[embedder.model.precision])
+    return products_of(file, size.height, size.width, 3) / (products_a_second() * TIMES[embedder.model.precision])
 
 
 def _products(node: Any, shapes: dict[str, list[int]]) -> int:
