@@ -176,7 +176,8 @@ def distinct(folder: Path, seed: int) -> Iterator[Picture]:
         pixels = hashlib.sha256(opened(path).tobytes()).digest()
         if pixels not in met:
             met.add(pixels)
-            yield Picture(path, *products.get(path.name, (str(path), str(path))))
+            name = str(path.relative_to(folder))  # where the folder is must not tell which half a picture is in
+            yield Picture(path, *products.get(path.name, (name, name)))
 
 
 def _products(folder: Path) -> dict[str, tuple[str, str]]:

@@ -116,7 +116,7 @@ def fitted(signs: Signs, holds: Flags, weights: Signs, asked: tuple[Mapping[str,
     columns = [SIGNS.index(name) for name in monotone]
     boosted = HistGradientBoostingClassifier(
         max_iter=TREES, learning_rate=RATE, max_leaf_nodes=LEAVES, l2_regularization=L2, min_samples_leaf=LEAST,
-        monotonic_cst=list(monotone.values()), random_state=0,
+        monotonic_cst=list(monotone.values()), early_stopping=False, random_state=0,
     ).fit(signs[:, columns], holds, sample_weight=weights)  # fmt: skip
     trees = [_tree(grown[0].nodes, columns) for grown in boosted._predictors]
     return {"base": round(float(boosted._baseline_prediction.ravel()[0]) - caution, 6), "trees": trees}

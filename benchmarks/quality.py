@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=int)
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
-        for source in chosen.folders or [stand_ins(Path(temporary) / "stand-ins")]:
+        for source in [one.absolute() for one in chosen.folders] or [stand_ins(Path(temporary) / "stand-ins")]:
             folder = Path(temporary) / f"made-{source.name}"
             made, scored, absent = measured(source, folder, chosen)
             judge = Judge(made)

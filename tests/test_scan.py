@@ -516,3 +516,10 @@ def test_a_scan_heeds_what_has_changed_though_it_keeps_the_pairs_of_an_earlier_o
     kept, anew = judge(changed, uploads), judge(changed.model_copy(update={"search": SearchSpec(index=False)}), uploads)
     assert kept.findings == anew.findings
     assert kept.findings != before.findings
+
+
+def test_plain_pictures_are_told_as_nothing_in_them_can_be_recognised(policy: Policy, tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "black.png", ("black",) * 4)
+    Photographs.effect_noise((64, 64), 90).save(tmp_path / "in" / "busy.png")
+    notes = judge(policy, tmp_path / "in").notes
+    assert any(note.startswith("1 picture(s) are too plain for a perceptual hash") for note in notes)

@@ -180,6 +180,11 @@ class Candidates:
             found = self._hashes.near(scope, only, CAP + 2, twins)
             if scope == "images":
                 near = set(self._thinned([found]))
+                if plain := self._hashes.plain:
+                    self._note(
+                        f"{plain:,} picture(s) are too plain for a perceptual hash: where verification finds nothing "
+                        "in them either, only identical bytes or pixels make copies of them"
+                    )
             else:
                 near = {pair for pair, _ in self._capped(found, "by perceptual hash")}
             self._hashed[scope] = near.union(self._hashes.same_pixels(scope, only, twins))

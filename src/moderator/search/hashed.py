@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -26,6 +27,15 @@ PDQ = "pdq"
 RECORD = np.dtype([("content", "<i8"), ("words", "<u8", (hashes.WORDS,))])
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The hashes of the subjects, the subjects by their pixels, and how many are plain."""
+
+    hashes: HashTable
+    by_pixels: Mapping[bytes, Sequence[int]]
+    plain: int
+
+
 class Hashed:
     """Answers for some pictures of one store.
 
@@ -42,7 +52,7 @@ class Hashed:
 
     def twins(self) -> Mapping[int, int]:
         """Returns the subjects that have the pixels of an earlier one, each with the first that has them."""
-        _, holders = self._asked
+        holders = self._asked.by_pixels
         return {content: same[0] for same in holders.values() for content in same[1:]}
 
     def members(self, scope: Scope) -> list[int]:
@@ -54,8 +64,8 @@ class Hashed:
         self, scope: Scope, among: Sequence[int] | None = None, skipped: Collection[int] = ()
     ) -> Iterator[tuple[int, int]]:
         """Yields the pairs (subject that is not skipped, content of `scope`, one of `among`) with identical pixels."""
-        _, all_holders = self._asked
-        holders = {pixels: [one for one in same if one not in skipped] for pixels, same in all_holders.items()}
+        everyone = self._asked.by_pixels
+        holders = {pixels: [one for one in same if one not in skipped] for pixels, same in everyone.items()}
         wanted = None if among is None else frozenset(among)
         for other, pixels in self._with_pixels(holders, scope).items():
             if wanted is None or other in wanted:
@@ -64,7 +74,7 @@ class Hashed:
     def _with_pixels(self, pixels: Collection[bytes], scope: Scope) -> Mapping[int, bytes]:
         """Returns the contents of `scope` that have these pixels; where all of its contents are subjects, as when a
         whole folder is scanned, it is known which they are."""
-        _, holders = self._asked
+        holders = self._asked.by_pixels
         if scope == "images" and frozenset(self.members(scope)) <= frozenset(self._subjects):
             return {content: one for one in pixels for content in holders[one]}
         return self._store.with_pixels(list(pixels), scope)
@@ -72,7 +82,7 @@ class Hashed:
     def near(self, scope: Scope, among: Sequence[int] | None, cap: int, skipped: Collection[int] = ()) -> Hits:
         """Returns the pairs (subject, content of `scope`, one of `among`) with a matching hash, as `hashes.near`, of
         those that are not skipped."""
-        asked, _ = self._asked
+        asked = self._asked.hashes
         if self._known is None:
             stored = hashes.table(self._store.hashes(scope, among), 1)
         else:
@@ -97,19 +107,27 @@ class Hashed:
         only = None if reached.all() else np.unique(known.contents[reached]).tolist()
         return reached & np.isin(known.contents, self._store.members(scope, only))
 
+    @property
+    def plain(self) -> int:
+        """How many subjects are too plain to have a hash that tells them."""
+        return self._asked.plain
+
     @cached_property
-    def _asked(self) -> tuple[HashTable, dict[bytes, list[int]]]:
-        """The hashes of the subjects, and the subjects by their pixels."""
+    def _asked(self) -> _Asked:
         holders: dict[bytes, list[int]] = {}
+        plain = 0
 
         def met() -> Iterator[HashBlock]:
+            nonlocal plain
             for block in self._store.hashes("images", self._subjects):
                 for content, fingerprint in zip(block.contents.tolist(), block.fingerprints, strict=True):
                     if fingerprint.pixels:
                         holders.setdefault(fingerprint.pixels, []).append(content)
+                        plain += bool(fingerprint.pdq) and fingerprint.pdq_quality == 0
                 yield block
 
-        return hashes.table(met(), hashes.ORIENTATIONS), holders
+        found = hashes.table(met(), hashes.ORIENTATIONS)
+        return _Asked(found, holders, plain)
 
     @cached_property
     def _known(self) -> HashTable | None:
