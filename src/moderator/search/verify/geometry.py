@@ -151,7 +151,8 @@ def wander(alignment: Alignment) -> float:
 
 def _traced(alignment: Alignment) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Returns the keypoints that agree, each place once, and what a bend leaves of their residuals."""
-    _, places = np.unique(np.rint(alignment.ours / 2).astype(np.int32), axis=0, return_index=True)
+    across, down = np.rint(alignment.ours / 2).astype(np.int64).T
+    _, places = np.unique(across << 32 | down, return_index=True)
     at = alignment.ours[places].astype(np.float64)
     away = project(alignment.matrix, alignment.theirs[places]) - at
     if len(at) < TRACE:
