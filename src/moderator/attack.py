@@ -120,9 +120,7 @@ def without(policy: Policy, embedders: Sequence[str]) -> tuple[Policy, Sequence[
         ArgumentError: an embedder is none of the policy's, or no rule is left.
     """
     for name in embedders:
-        if name not in policy.embedders:
-            hint = did_you_mean(name, list(policy.embedders))
-            raise ArgumentError(f"no embedder named `{name}` in the policy", hint=hint)
+        policy.declared(name)
     left = [rule for rule in policy.rules if policy.embedder_of(rule) not in embedders]
     if not left:
         raise ArgumentError("without these embedders the policy has no rule")

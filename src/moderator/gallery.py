@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from moderator.contracts import Found, Store
-from moderator.intake.walk import printable
 from moderator.models import Image
+from moderator.paths import printable
 
 TOGETHER = 500
 """Contents of a scan whose pictures are read at once: most detectors ask for them in this order."""

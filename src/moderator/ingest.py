@@ -15,8 +15,8 @@ from itertools import islice
 from moderator.contracts import Embedder, Entry, Found, Known, Progress, Role, Store
 from moderator.errors import UnreadableImage, VectorError
 from moderator.intake.decode import Decoded, intake_id
-from moderator.intake.walk import printable
 from moderator.models import Unjudged
+from moderator.paths import printable
 from moderator.policy import Limits
 from moderator.runners.local import LocalRunner
 from moderator.runners.runner import Batch, Embedded, Outcome, Runner

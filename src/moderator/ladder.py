@@ -86,7 +86,7 @@ class StoredSearch(Search):
 
     def sha256(self, content: int) -> str:
         """Returns the hexadecimal SHA-256 of a content."""
-        return self._weighing.fingerprint(content).sha256.hex()
+        return self._weighing.sha256(content)
 
     @property
     def denied(self) -> Set[frozenset[str]]:

@@ -14,7 +14,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from moderator.document import read_document
-from moderator.errors import InputError, PolicyError, Problem
+from moderator.errors import ArgumentError, InputError, PolicyError, Problem, did_you_mean
 from moderator.models import Verdict
 from moderator.resources import ready_policies
 from moderator.validation import CrossCheck, Vocabulary, problem
@@ -156,6 +156,13 @@ class Policy(_Section):
     """How vectors are searched."""
     fail_on: Verdict = Verdict.BLOCK
     """The mildest verdict that makes `moderator scan` exit with 1."""
+
+    def declared(self, embedder: str) -> str:
+        """Returns the name of an embedder. Raises: ArgumentError, the policy declares none of this name."""
+        if embedder not in self.embedders:
+            hint = did_you_mean(embedder, list(self.embedders))
+            raise ArgumentError(f"no embedder named `{embedder}` in the policy", hint=hint)
+        return embedder
 
     def embedder_of(self, rule: Rule) -> str:
         """Returns the name of the embedder that `rule` uses."""

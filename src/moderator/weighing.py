@@ -42,6 +42,10 @@ class Weighing:
         self._load_fingerprints([content])
         return self._fingerprints[content]
 
+    def sha256(self, content: int) -> str:
+        """Returns the hexadecimal SHA-256 of a content."""
+        return self.fingerprint(content).sha256.hex()
+
     def matches(self, pairs: Iterable[Pair], cosines: Sequence[Evidence], done: Done | None) -> Iterator[Match]:
         """Climbs the ladder with each pair: hashes, verification, then these cosine rungs in their order.
 
@@ -65,7 +69,7 @@ class Weighing:
             found = [Match(*pair, evidence) for pair, evidence in zip(some, tried, strict=True)]
             for match in found if done is None else self.verified(found, done):
                 held = any(rung.holds for rung in match.evidence)
-                if held and not self.denies(self._sha256(match.content), self._sha256(match.other)):
+                if held and not self.denies(self.sha256(match.content), self.sha256(match.other)):
                     yield match
 
     def verified(self, matches: Sequence[Match], done: Done) -> list[Match]:
@@ -101,10 +105,7 @@ class Weighing:
         if not digests:
             return set()
         self._load_fingerprints(contents)
-        return {content for content in contents if self._fingerprints[content].sha256.hex() in digests}
-
-    def _sha256(self, content: int) -> str:
-        return self._fingerprints[content].sha256.hex()
+        return {content for content in contents if self.sha256(content) in digests}
 
     def denies(self, first: str, second: str) -> bool:
         """Whether a reviewer has called two SHA-256 no match; keeps count of those."""

@@ -11,8 +11,9 @@ import pytest
 
 from moderator.contracts import Found
 from moderator.errors import ArgumentError
-from moderator.intake.walk import printable, walk
+from moderator.intake.walk import walk
 from moderator.models import Unjudged
+from moderator.paths import printable
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import typer
 
 from moderator.cli import screen
 from moderator.cli.options import PolicyOption, Session, session
-from moderator.errors import ArgumentError, ModelError, did_you_mean
+from moderator.errors import ModelError
 
 if TYPE_CHECKING:
     from moderator.contracts import Embedder
@@ -67,7 +67,7 @@ def optimize(
     from moderator.optimise import optimise
 
     chosen = session(policy)
-    _known(chosen, name)
+    chosen.policy.declared(name)
     towers = optimise(chosen.policy, chosen.registry, name, pictures or [])
     out = screen.console()
     out.print(f"{name}: {towers.told}", markup=False)
@@ -77,14 +77,5 @@ def optimize(
 
 def _embedders(chosen: Session, name: str | None) -> list[tuple[str, Embedder]]:
     declared = chosen.policy.embedders
-    if name is not None:
-        _known(chosen, name)
-    wanted = [name] if name else list(declared)
+    wanted = list(declared) if name is None else [chosen.policy.declared(name)]
     return [(one, chosen.registry.make_embedder(declared[one])) for one in wanted]
-
-
-def _known(chosen: Session, name: str) -> None:
-
-    declared = chosen.policy.embedders
-    if name not in declared:
-        raise ArgumentError(f"no embedder named `{name}` in the policy", hint=did_you_mean(name, list(declared)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli.password import warn_of_secret
-from moderator.errors import ArgumentError, InputError, PolicyError, did_you_mean
+from moderator.errors import InputError, PolicyError
 
 if TYPE_CHECKING:
     from moderator.contracts import Store
@@ -73,11 +73,7 @@ class Session:
 
     def embedder(self, wanted: str | None) -> str:
         """Returns the embedder that was named, or else the policy's first. Raises: ArgumentError."""
-
-        names = list(self.policy.embedders)
-        if wanted is not None and wanted not in names:
-            raise ArgumentError(f"no embedder named `{wanted}` in the policy", hint=did_you_mean(wanted, names))
-        return wanted or names[0]
+        return next(iter(self.policy.embedders)) if wanted is None else self.policy.declared(wanted)
 
 
 def listed() -> Iterator[str]:

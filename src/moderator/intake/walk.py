@@ -16,6 +16,7 @@ from moderator.contracts import Found
 from moderator.errors import ArgumentError
 from moderator.intake.manifest import MANIFESTS, read_manifest
 from moderator.models import Unjudged
+from moderator.paths import printable
 
 NAMED = {"symlink": "named_symlink", "not_regular": "named_not_regular"}
 """Codes of what was named itself and not met in a folder: it is no picture that can be passed over unseen."""
@@ -116,8 +117,3 @@ def _stat(path: str, absolute: str, metadata: Mapping[str, str]) -> Found | Unju
     if not stat.S_ISREG(status.st_mode):
         return Unjudged(name, "not_regular", "not a regular file (a device, pipe or socket)")
     return Found(name, absolute, status.st_size, status.st_mtime_ns, metadata)
-
-
-def printable(path: str) -> str:
-    """Returns a path that can be printed and stored: bytes that are no UTF-8 become `\\xNN`."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

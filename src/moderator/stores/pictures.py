@@ -10,10 +10,11 @@ import numpy as np
 
 from moderator.contracts import Entry, Fingerprint, Found, Generation, HashBlock, Known, Role, Scope, UprightBlock
 from moderator.models import Image
+from moderator.paths import printable
 from moderator.stores import tables
 from moderator.stores.embeddings import Embeddings
 from moderator.stores.session import Cursor, Row
-from moderator.stores.tables import FINGERPRINT, SCOPES, key_of, text_of
+from moderator.stores.tables import FINGERPRINT, SCOPES, key_of
 from moderator.vectors import Ids
 
 _IDS = "SELECT id FROM contents WHERE state = 'judged'"
@@ -82,7 +83,7 @@ class Pictures(Embeddings):
     def _write_images(self, cursor: Cursor, held: Sequence[tuple[Found, int]], role: Role) -> None:
         columns = ("path_key", "role", "path", "content_id", "size", "mtime_ns", "metadata")
         rows = {
-            key_of(found.path): (text_of(found.path), content, found.size, found.mtime_ns, _json(found.metadata))
+            key_of(found.path): (printable(found.path), content, found.size, found.mtime_ns, _json(found.metadata))
             for found, content in held
         }
         upsert = self._session.dialect.upsert("images", columns[:2], columns, columns[3:])
@@ -99,12 +100,12 @@ class Pictures(Embeddings):
         self._session.transact(work)
 
     def paths_under(self, folder: str) -> Sequence[str]:
-        prefix = text_of(folder).rstrip("/") + "/"
+        prefix = printable(folder).rstrip("/") + "/"
         sql = "SELECT path FROM images WHERE role = 'picture' AND path >= ? AND path < ?"
         return [row[0] for row in self._session.rows(sql, (prefix, prefix[:-1] + chr(ord("/") + 1)))]
 
     def forget(self, paths: Sequence[str]) -> None:
-        named = {text_of(path) for path in paths}
+        named = {printable(path) for path in paths}
 
         def work(cursor: Cursor) -> None:
             found = cursor.each("SELECT id, path FROM images WHERE role = 'picture' AND path IN ({})", sorted(named))

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from moderator.paths import printable
+
 ROOM = 1_000_000
 """Characters of one INSERT; servers take 16 MiB and more in a packet."""
 PLAIN = re.compile(r"[\w ./()+,@=-]*", re.ASCII)
@@ -56,7 +58,7 @@ def script(rows: Iterable[Row], dialect: str, dimension: int, about: Sequence[st
 
 def literal(words: str) -> str:
     """Returns a text as SQL, whatever is in it; what is no UTF-8 stands as `\\xNN`."""
-    encoded = words.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    encoded = printable(words)
     return f"'{encoded}'" if PLAIN.fullmatch(encoded) else f"_utf8mb4 X'{encoded.encode().hex()}'"
 
 

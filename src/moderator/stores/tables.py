@@ -5,8 +5,6 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
-import os
-import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -135,17 +133,6 @@ def index_table(model: int) -> str:
 def key_of(path: str) -> bytes:
     """The SHA-256 of a path's own bytes."""
     return hashlib.sha256(path.encode("utf-8", "surrogateescape")).digest()
-
-
-def text_of(path: str) -> str:
-    """A path as text: bytes that are no UTF-8 stand as \\xNN."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def file_of(text: str) -> str:
-    """A path as the system takes it, where `text_of` has written bytes as \\xNN."""
-    raw = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), text.encode())
-    return os.fsdecode(raw)
 
 
 def now() -> str:
