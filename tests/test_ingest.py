@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -163,3 +164,16 @@ def stored(store: Path) -> int:
             return int(connection.execute("SELECT COUNT(*) FROM images").fetchone()[0])
     except sqlite3.Error:
         return 0
+
+
+def test_of_a_folder_that_is_excluded_now_no_picture_is_forgotten_whatever_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    picture(folder / "apart" / "plain.png")
+    (folder / "apart" / "plain.png").rename(folder / "apart" / os.fsdecode(b"\xff.png"))
+    with SqlStore.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        ingest = Ingest(store, [embedder()], Limits())
+        ingest.run(walk([str(folder)]), "picture")
+        found = [item[0] for item in walk([str(folder)], exclude=["apart"]) if isinstance(item, tuple)]
+        assert ingest.forget_missing([str(folder)], found) == 0
+        (folder / "apart" / os.fsdecode(b"\xff.png")).unlink()
+        assert ingest.forget_missing([str(folder)], found) == 1

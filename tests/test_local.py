@@ -54,3 +54,67 @@ def test_features_are_made_once_and_pixels_read_again_where_few_are_held(
         assert after is not None
         assert np.array_equal(after, before)
     assert again[contents[0]] is not first[contents[0]]
+
+
+def test_features_that_an_earlier_scan_made_are_not_made_again(
+    stored: tuple[SqlStore, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, contents = stored
+    with LocalFeatures(store, Limits(), thumbnails=False) as known:
+        first = known.of(contents)
+    monkeypatch.setattr(features, "extract", lambda _pixels: 1 / 0)
+    with LocalFeatures(store, Limits(), thumbnails=False) as known:
+        again = known.of(contents)
+    for content in contents:
+        assert np.array_equal(again[content]["whole"].descriptors, first[content]["whole"].descriptors)
+        assert again[content]["whole"].pixels is not None
+
+
+def test_of_a_picture_no_pixels_are_kept_and_its_features_outlive_its_file(
+    stored: tuple[SqlStore, list[int]], tmp_path: Path
+) -> None:
+    store, contents = stored
+    with LocalFeatures(store, Limits(), thumbnails=True) as known:
+        known.of(contents)
+        for path in tmp_path.glob("*.png"):
+            path.unlink()
+    with LocalFeatures(store, Limits(), thumbnails=True) as known:
+        again = known.of(contents)
+    assert [again[content]["whole"].pixels for content in contents] == [None] * 3
+
+
+def test_a_picture_that_becomes_a_reference_gets_the_thumbnail_that_the_policy_allows(
+    stored: tuple[SqlStore, list[int]], tmp_path: Path
+) -> None:
+    store, (content, *_) = stored
+    with LocalFeatures(store, Limits(), thumbnails=True) as known:
+        known.of([content])
+    Ingest(store, [], Limits()).run(walk([str(tmp_path)], exclude=["*.db*"]), "reference")
+    with LocalFeatures(store, Limits(), thumbnails=True) as known:
+        known.keep([content])
+    (packed,) = store.features(features.NAME, [content]).values()
+    assert local.unpack(packed)["whole"].pixels is not None
+
+
+def test_a_thumbnail_is_taken_where_a_file_has_gone_since_its_features_were_made(
+    stored: tuple[SqlStore, list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, contents = stored
+    Ingest(store, [], Limits()).run(walk([str(tmp_path)], exclude=["*.db*"]), "reference")
+    monkeypatch.setattr(local, "HELD", 1)
+    with LocalFeatures(store, Limits(), thumbnails=True) as known:
+        for content in contents:
+            known.of([content])
+        for path in tmp_path.glob("*.png"):
+            path.unlink()
+        assert known.of(contents[:1])[contents[0]]["whole"].pixels is not None
+
+
+def test_in_a_large_store_features_of_pictures_are_not_kept(
+    stored: tuple[SqlStore, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, contents = stored
+    monkeypatch.setattr(local, "KEPT", len(contents) - 1)
+    with LocalFeatures(store, Limits(), thumbnails=False) as known:
+        assert len(known.of(contents)) == 3
+    assert store.features(features.NAME, contents) == {}

@@ -16,7 +16,7 @@ from moderator.contracts import Embedder, Entry, Found, Known, Progress, Role, S
 from moderator.errors import UnreadableImage, VectorError
 from moderator.intake.decode import Decoded, intake_id
 from moderator.models import Unjudged
-from moderator.paths import printable
+from moderator.paths import found_at, printable
 from moderator.policy import Limits
 from moderator.runners.local import LocalRunner
 from moderator.runners.runner import Batch, Embedded, Outcome, Runner
@@ -213,7 +213,7 @@ class Ingest:
             path
             for folder in folders
             for path in self._store.paths_under(os.path.abspath(folder))  # noqa: PTH100 - links are not followed
-            if path not in here and not os.path.lexists(path)
+            if path not in here and found_at(path) is None
         ]
         if gone:
             self._store.forget(gone)

@@ -1,16 +1,17 @@
 """Local features of stored contents: read from their files by killable workers when first asked, or from the store.
 
-Of pictures, features are made for candidates only, and forgotten after the scan. Those of references are kept in the
-store, because a reference's file need not stay; nothing from which its picture can be seen is kept unless the policy
-allows thumbnails.
+Features are made of candidates only and kept in the store: those of references always, because a reference's file need
+not stay; those of pictures while they are few. Nothing from which a picture can be seen is kept, unless the policy
+allows thumbnails of references.
 """
 
 from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TypeVar
 
 from moderator.contracts import Found, Store
@@ -18,6 +19,7 @@ from moderator.errors import UnreadableImage, VectorError
 from moderator.intake.decode import Decoded
 from moderator.intake.pool import DecoderPool
 from moderator.models import Image
+from moderator.paths import found_at
 from moderator.policy import Limits
 from moderator.search.verify import features
 from moderator.search.verify.features import Features
@@ -33,6 +35,9 @@ HELD = 128
 may ask for. Those of others are decoded again, in a tenth of the time that features take."""
 KNOWN = 1_000
 """Contents whose features are held beside them, some 80 kB each."""
+KEPT = 20_000
+"""Contents of a store up to which features of its pictures are kept too: 1.6 GB. In a larger one the few that a scan
+needs again are hardly among those that earlier ones made."""
 
 
 class LocalFeatures:
@@ -84,22 +89,40 @@ class LocalFeatures:
             self._made(references[start : start + TOGETHER])
 
     def _made(self, contents: Sequence[int]) -> dict[int, Views]:
-        """Reads contents from their files or else from the store, and stores what is new of references."""
+        """Reads contents from their files or else from the store, and stores what is new."""
         if not contents:
             return {}
-        stored = {content: self._known.pop(content) for content in contents if content in self._known}
-        stored |= {content: unpack(one) for content, one in self._store.features(features.NAME, contents).items()}
         references = self._store.images(contents, "reference")
         pictures = self._store.images(contents)
         files = {one: [*pictures.get(one, ()), *references.get(one, ())] for one in contents}
         decoded = self._read(files)
-        fresh = self.map(lambda content: _extracted(decoded[content], stored.get(content, {})), decoded)
-        made = stored | dict(zip(decoded, fresh, strict=True))
-        news = {one: made[one] for one in decoded if one in references and one not in stored}
-        if news:
-            packed = {one: pack(views, thumbnails=self._thumbnails) for one, views in news.items()}
-            self._store.write_features(features.NAME, packed)
+        known = {content: self._known.pop(content) for content in contents if content in self._known}
+        # Where there is no file, what is stored may have a thumbnail, which what is known here has not.
+        asked = [content for content in contents if content not in known or content not in decoded]
+        stored = {content: unpack(one) for content, one in self._store.features(features.NAME, asked).items()}
+        before = known | stored
+        fresh = self.map(lambda content: _extracted(decoded[content], before.get(content, {})), decoded)
+        made = before | dict(zip(decoded, fresh, strict=True))
+        self._keep({one: made[one] for one in decoded if one not in known}, stored, references)
         return made
+
+    def _keep(self, made: Mapping[int, Views], stored: Mapping[int, Views], references: Collection[int]) -> None:
+        """Stores of what was made now what is not stored yet."""
+        packed = {}
+        for content, views in made.items():
+            thumbnails = self._thumbnails and content in references
+            before = stored.get(content, {})
+            bare = thumbnails and any(one.pixels is None for one in before.values())
+            if (bare or views.keys() - before.keys()) and (content in references or self._few):
+                packed[content] = pack(views, thumbnails=thumbnails)
+        if packed:
+            self._store.write_features(features.NAME, packed)
+
+    @cached_property
+    def _few(self) -> bool:
+        """Whether features of pictures are kept; see `KEPT`."""
+        generation = self._store.hash_generation()
+        return generation is not None and generation.sequence <= KEPT
 
     def _read(self, files: Mapping[int, list[Image]]) -> dict[int, Decoded]:
         """Decodes each content from the first of its files that still holds it."""
@@ -111,9 +134,9 @@ class LocalFeatures:
         return found
 
     def _decoded(self, files: Mapping[int, Image]) -> dict[int, Decoded]:
-        contents = {image.path: content for content, image in files.items()}
-        digests = {content: image.sha256 for content, image in files.items()}
-        present = [_found(image) for image in files.values() if os.path.isfile(image.path)]  # noqa: PTH113
+        at = [(found_at(image.path), content) for content, image in files.items()]
+        contents = {path: content for path, content in at if path and os.path.isfile(path)}  # noqa: PTH113
+        present = [Found(path, path, files[content].size, 0, {}) for path, content in contents.items()]
         if not present:
             return {}
         if self._pool is None:
@@ -122,13 +145,11 @@ class LocalFeatures:
         for found, one in self._pool.decode(present):
             content = contents[found.path]
             # A file that has changed since holds another content.
-            if not isinstance(one, UnreadableImage) and one.fingerprint.sha256.hex() == digests[content] and one.views:
+            if isinstance(one, UnreadableImage) or one.fingerprint.sha256.hex() != files[content].sha256:
+                continue
+            if one.views:
                 decoded[content] = one
         return decoded
-
-
-def _found(image: Image) -> Found:
-    return Found(image.path, image.path, image.size, 0, {})
 
 
 def _extracted(decoded: Decoded, stored: Views) -> Views:

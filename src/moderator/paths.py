@@ -15,3 +15,8 @@ def file_of(text: str) -> str:
     """Returns a path as the system takes it, from what `printable` wrote."""
     raw = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), text.encode())
     return os.fsdecode(raw)
+
+
+def found_at(text: str) -> str | None:
+    """Returns where the file is whose path `printable` wrote; None where it is gone."""
+    return next((path for path in (text, file_of(text)) if os.path.lexists(path)), None)

@@ -128,7 +128,8 @@ class Verify(_Section):
     """Least probability of a copy."""
     keep: Literal["features", "thumbnails"] = "features"
     """What is stored of a reference, to verify with when its file is gone: local features, from which the picture
-    cannot be seen, or a thumbnail of 160 pixels too, which verifies better."""
+    cannot be seen, or a thumbnail of 160 pixels too, which verifies better. Of pictures, features alone are stored, and
+    only in a store of up to 20,000 contents."""
 
 
 class Policy(_Section):

@@ -11,6 +11,7 @@ from moderator.contracts import Embedder, Store
 from moderator.errors import ArgumentError, InputError
 from moderator.ingest import Ingest, Ingested
 from moderator.intake.walk import walk
+from moderator.paths import found_at
 from moderator.policy import Policy, ReferenceSet
 from moderator.search import index
 from moderator.verification import verifying
@@ -104,7 +105,8 @@ def complete(store: Store, policy: Policy, ingest: Ingest, asked: Sequence[Asked
     many still lack one: no rule can match those by its model."""
     lacking = _lacking(store, asked)
     stored = store.images(sorted(lacking), "reference")
-    if present := [image.path for images in stored.values() for image in images if Path(image.path).is_file()]:
+    files = (found_at(image.path) for images in stored.values() for image in images)
+    if present := [file for file in files if file is not None and Path(file).is_file()]:
         ingest.run(walk(present, exclude=policy.exclude), "reference")
         lacking = _lacking(store, asked)
     return len(lacking)

@@ -16,6 +16,7 @@ from moderator.ingest import Ingest
 from moderator.intake.walk import walk
 from moderator.ladder import PROHIBITED, StoredSearch
 from moderator.models import Decision, Fault, Finding, Image, Report, Verdict
+from moderator.paths import found_at
 from moderator.policy import DEFAULT_STORE, Limits, Policy, Rule
 from moderator.registry import Registry, describe
 from moderator.runners.local import LocalRunner
@@ -273,7 +274,7 @@ def _confirmed(findings: Sequence[Finding], decisions: Sequence[Decision], searc
 def _lost(findings: Sequence[Finding]) -> int:
     """Returns how many findings match a picture of an earlier scan whose file is gone."""
     matches = [one.match.file for one in findings if isinstance(one.match, Image) and not one.match.scanned]
-    gone = {file for file in set(matches) if not os.path.lexists(file)}
+    gone = {file for file in set(matches) if found_at(file) is None}
     return sum(file in gone for file in matches)
 
 

@@ -30,8 +30,8 @@ HELD = 1000
 class KeptVerifications:
     """Reads and keeps verifications by the bytes of both pictures.
 
-    A pair stands with its first content, under a digest of both: when the other one is a reference that is removed,
-    nothing tells any more which it was.
+    A pair stands with one of its contents, under a digest of both: when the other one is a reference that is removed,
+    nothing tells any more which it was. It is the one with the fewer pairs, so that no book grows with a crowd.
     """
 
     def __init__(self, store: Store) -> None:
@@ -49,15 +49,19 @@ class KeptVerifications:
         self._load(pairs)
         found: dict[Pair, Verification | None] = {}
         for pair, views in pairs.items():
-            if (kept := self._books[pair[0]].get(self._key(pair, views))) is not None:
+            key = self._key(pair, views)
+            if kept := next((self._books[one][key] for one in pair if key in self._books[one]), None):
                 found[pair] = _read(kept)
         return found
 
     def keep(self, told: Mapping[Pair, Verification], views: Mapping[Pair, ViewPair]) -> None:
         """Keeps verifications of pairs that `of` was asked for before."""
+        written = set()
         for pair, one in told.items():
-            self._books[pair[0]][self._key(pair, views[pair])] = asdict(one)
-        books = {first: json.dumps(self._books[first], separators=(",", ":")).encode() for first, _ in told}
+            thinner = min(pair, key=lambda content: len(self._books[content]))
+            self._books[thinner][self._key(pair, views[pair])] = asdict(one)
+            written.add(thinner)
+        books = {one: json.dumps(self._books[one], separators=(",", ":")).encode() for one in written}
         if books:
             self._store.write_features(self._name, books)
 
@@ -65,10 +69,9 @@ class KeptVerifications:
         if len(self._books) > HELD:
             self._books.clear()
             self._digests.clear()
-        firsts = [first for first in dict.fromkeys(first for first, _ in pairs) if first not in self._books]
-        stored = self._store.features(self._name, firsts)
-        self._books.update({first: json.loads(stored.get(first, b"{}")) for first in firsts})
-        missing = [one for one in dict.fromkeys(one for pair in pairs for one in pair) if one not in self._digests]
+        missing = [one for one in dict.fromkeys(one for pair in pairs for one in pair) if one not in self._books]
+        stored = self._store.features(self._name, missing)
+        self._books.update({one: json.loads(stored.get(one, b"{}")) for one in missing})
         for block in self._store.hashes("all", missing):
             sums = [fingerprint.sha256 for fingerprint in block.fingerprints]
             self._digests.update(zip(block.contents.tolist(), sums, strict=True))

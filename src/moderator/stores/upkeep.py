@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moderator.paths import file_of
+from moderator.paths import found_at
 from moderator.stores import indexes, tables
 from moderator.stores.dialects import MARIADB, MYSQL, SQLITE
 from moderator.stores.session import Cursor, Session
@@ -99,7 +99,7 @@ def stored_paths(store: SqlStore, path: str | None, *, gone: bool) -> Sequence[s
         return []
     top = os.path.abspath(path or "/")  # noqa: PTH100 - links are not followed
     found = [*([top] if top in store.known([top], "picture") else []), *store.paths_under(top)]
-    return [one for one in found if not gone or not (os.path.lexists(one) or os.path.lexists(file_of(one)))]
+    return [one for one in found if not gone or found_at(one) is None]
 
 
 def purge_unused(store: SqlStore) -> int:
