@@ -78,12 +78,14 @@ class Collection:
         references: pictures to find, in a folder of their own.
         sources: the pictures that queries were made of: the references, then the strangers.
         twins: bool `[sources, sources]`, pairs that are `UNSURE`.
+        flat: bool `[references]`, those that a scan calls too plain to recognise, such as a single colour.
     """
 
     references: Sequence[Picture]
     sources: Sequence[Picture]
     queries: Sequence[Query]
     twins: Flags
+    flat: Flags
 
     def relations(self) -> Numbers:
         """Returns what each query is to each reference, `[queries, references]`."""
@@ -127,7 +129,8 @@ def make(source: Path, folder: Path, sizes: Sizes, seed: int) -> Collection:
     for number, one in enumerate(sources):
         wanted = sizes.edits if number < count else sizes.stranger_edits
         queries += _edited(one, number, _chosen(number, wanted, seed), (folder / "queries", seed, others))
-    return Collection(references, sources, queries, twins(sources))
+    flat = np.array([pdq(opened(one.path))[1] == 0 for one in references])
+    return Collection(references, sources, queries, twins(sources), flat)
 
 
 def twins(pictures: Sequence[Picture]) -> Flags:

@@ -40,6 +40,7 @@ class At:
         recall: the share of edited copies whose original is found.
         low: the lower end of its 95% interval (Wilson), copies of one picture taken as independent.
         plain: the same share among the plain edits.
+        telling: both shares where the original is not too plain to recognise, in this order.
         precision: the share of found pairs that are right; None where nothing is found.
         false: wrong pairs by what they are, and `compared` how many pairs of each there are.
     """
@@ -48,6 +49,7 @@ class At:
     recall: float
     low: float
     plain: float
+    telling: tuple[float, float]
     precision: float | None
     false: Mapping[str, int]
     compared: Mapping[str, int]
@@ -79,6 +81,7 @@ class Judge:
         self._relations = collection.relations()
         self._unsure = self._relations == UNSURE
         self._edits = np.array([one.edit for one in collection.queries])[queries]
+        self._telling = ~collection.flat[references]
 
     def row(self, method: Scored) -> Row:
         """Returns a method's figures; what is unsure counts for nothing."""
@@ -96,12 +99,14 @@ class Judge:
         there = truth.any(axis=1)
         own = (found & truth).any(axis=1)[there]
         edits = self._edits[there]
+        simple, telling = np.isin(edits, PLAIN), (truth & self._telling).any(axis=1)[there]
         kept = int(found.sum())
         return At(
             threshold=least if np.isfinite(least) else None,
             recall=float(own.mean()),
             low=_low(int(own.sum()), len(own)),
-            plain=float(own[np.isin(edits, PLAIN)].mean()) if np.isin(edits, PLAIN).any() else float("nan"),
+            plain=_mean(own[simple]),
+            telling=(_mean(own[telling]), _mean(own[telling & simple])),
             precision=float((found & truth).sum() / kept) if kept else None,
             false=_counted(relations, found),
             compared=_counted(relations, np.ones_like(found)),
@@ -132,6 +137,10 @@ def _counted(relations: Numbers, chosen: Flags) -> Mapping[str, int]:
         for relation, name in enumerate(RELATIONS)
         if relation not in (COPY, UNSURE)
     }
+
+
+def _mean(flags: Flags) -> float:
+    return float(flags.mean()) if len(flags) else float("nan")
 
 
 def _low(hits: int, of: int) -> float:

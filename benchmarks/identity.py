@@ -76,8 +76,9 @@ def publish(source: Path) -> None:
 
 def _among(pictures: Sequence[Picture]) -> Collection:
     """All pictures as references, and the same ones as queries."""
-    return Collection(pictures, pictures, [Query(one.path, number, "") for number, one in enumerate(pictures)],
-                      np.zeros((len(pictures),) * 2, dtype=np.bool_))  # fmt: skip
+    queries = [Query(one.path, number, "") for number, one in enumerate(pictures)]
+    twins = np.zeros((len(pictures),) * 2, dtype=np.bool_)
+    return Collection(pictures, pictures, queries, twins, flat=twins[0])
 
 
 def _relations(pictures: Sequence[Picture]) -> Numbers:

@@ -75,6 +75,8 @@ def publish(name: str, made: Collection, rows: Sequence[Row], absent: Mapping[st
     console.print(f"[bold]{name}[/]: {sizes}")
     console.print(_methods(rows))
     console.print(KEY)
+    if made.flat.any():
+        console.print(_telling(made, rows[0]))
     console.print(_edits(rows[0], rows[1]))
     for tool, why in absent.items():
         console.print(f"{tool}: not measured: {why}", markup=False)
@@ -112,6 +114,19 @@ def _methods(rows: Sequence[Row]) -> Table:
         seconds = f"{one.seconds:.0f}" if one.seconds else ""
         table.add_row(one.method, *shown, *told, _share(one.average_precision), seconds)
     return table
+
+
+def _telling(made: Collection, row: Row) -> str:
+    """What is found where the original is not too plain to recognise, at the method's own threshold and the strict."""
+    own, strict = (
+        f"{_share(at.telling[0])} (plain {_share(at.telling[1])})" if at and at.threshold is not None else "-"
+        for at in (row.default, row.frozen[f"{PRECISIONS[0]}"])
+    )
+    count = int(made.flat[made.judged()[1]].sum())
+    return (
+        f"Without the {count:,} judged reference(s) that a scan calls too plain to recognise: recall of {row.method} "
+        f"{own}, at {PRECISIONS[0]} {strict}"
+    )
 
 
 def _edits(*rows: Row) -> Table:

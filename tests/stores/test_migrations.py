@@ -59,7 +59,7 @@ def test_every_migration_is_recorded_with_its_digest(database: sqlite3.Connectio
 
 def test_migrating_again_changes_nothing(database: sqlite3.Connection) -> None:
     before = schema(database), recorded(database), database.total_changes
-    migrate(Session(SqliteDriver(Path()), SQLITE, database))
+    migrate(Session(SqliteDriver(Path()), SQLITE, database), "here")
     assert (schema(database), recorded(database), database.total_changes) == before
 
 
@@ -79,7 +79,7 @@ def test_a_database_newer_than_the_program_is_refused(database: sqlite3.Connecti
 
 def test_a_database_made_by_an_altered_migration_is_refused(database: sqlite3.Connection, url: str) -> None:
     database.execute("UPDATE schema_migrations SET digest = 'another' WHERE number = 1")
-    with pytest.raises(StoreError, match="migration 1 of the store is not the one"):
+    with pytest.raises(StoreError, match=re.escape(f"{url}: migration 1 is not the one")):
         SqlStore.open(url)
 
 

@@ -40,7 +40,7 @@ def upgrade(policy: PolicyOption = None, store: StoreOption = None) -> None:
     from moderator.stores.sql import SqlStore
 
     with SqlStore.unmigrated(_url(policy, store), PATIENT) as opened:
-        number = migrate(opened.session)
+        number = migrate(opened.session, opened.url)
     screen.console().print(f"{opened.url}: schema {number}", markup=False)
 
 
@@ -177,7 +177,8 @@ def _opened(policy: str | None, store: str | None) -> Iterator[SqlStore]:
     from moderator.stores.sql import SqlStore
 
     with SqlStore.unmigrated(_url(policy, store), PATIENT) as opened:
-        if lacking := missing(opened.session, migrations(opened.session.dialect.name)):
+        known = migrations(opened.session.dialect.name)
+        if lacking := missing(opened.session, known, opened.url):
             raise StoreError(
                 f"{opened.url} lacks {len(lacking)} migration(s)", hint="`moderator db upgrade` makes up for it"
             )

@@ -45,66 +45,69 @@ def migrations(dialect: str) -> list[Migration]:
     ]
 
 
-def migrate(session: Session) -> int:
+def migrate(session: Session, place: str) -> int:
     """Brings a database to the newest schema and returns its number.
 
     SQLite takes all that is missing, with its records, in one transaction. The others commit each statement by itself,
     so theirs may be repeated, and a migration that was killed begins again; one program at a time holds a lock.
+
+    Args:
+        place: where the database is, for messages.
 
     Raises:
         StoreError: the database is newer than this program, holds tables that moderator did not make, or its user may
             not change it.
     """
     known = migrations(session.dialect.name)
-    if missing(session, known):
+    if missing(session, known, place):
         if session.dialect.name == "sqlite":
-            session.transact(lambda cursor: _apply(cursor, known))
+            session.transact(lambda cursor: _apply(cursor, known, place))
         else:
-            session.alone(lambda cursor: _apply_locked(cursor, known))
+            session.alone(lambda cursor: _apply_locked(cursor, known, place))
     return known[-1].number
 
 
-def _apply(cursor: Cursor, known: Sequence[Migration]) -> None:
+def _apply(cursor: Cursor, known: Sequence[Migration], place: str) -> None:
     cursor.run(_RECORDS)
     # Asked anew: another program may have migrated while this one waited for its turn.
-    for migration in missing(cursor, known):
+    for migration in missing(cursor, known, place):
         for statement in statements(migration.sql):
             cursor.run(statement)
         cursor.run("INSERT INTO schema_migrations VALUES (?, ?, ?)", migration.record)
 
 
-def _apply_locked(cursor: Cursor, known: Sequence[Migration]) -> None:
+def _apply_locked(cursor: Cursor, known: Sequence[Migration], place: str) -> None:
     ((database,),) = cursor.rows("SELECT DATABASE()")
     name = hashlib.sha256(f"moderator {database}".encode()).hexdigest()[:40]  # a lock's name has 64 letters at most
     if cursor.rows("SELECT GET_LOCK(?, ?)", (name, LOCK_SECONDS)) != [(1,)]:
         raise StoreError("another program is changing the schema of this store", hint="try again when it is done")
     try:
-        _apply(cursor, known)
+        _apply(cursor, known, place)
     finally:
         cursor.rows("SELECT RELEASE_LOCK(?)", (name,))
 
 
-def missing(asked: Session | Cursor, known: Sequence[Migration]) -> list[Migration]:
+def missing(asked: Session | Cursor, known: Sequence[Migration], place: str) -> list[Migration]:
     """Returns which of the `known` migrations the database lacks. Raises: StoreError, as `migrate`."""
     tables = sorted(str(row[0]) for row in asked.rows(asked.dialect.tables))
     if "schema_migrations" not in tables:
         if tables:
             raise StoreError(
-                f"the database holds tables that moderator did not make: {', '.join(tables[:3])}",
+                f"{place} holds tables that moderator did not make: {', '.join(tables[:3])}",
                 hint="choose another with --store",
             )
         return list(known)
     done: dict[int, str] = dict(asked.rows("SELECT number, digest FROM schema_migrations"))
     if done and max(done) > known[-1].number:
         raise StoreError(
-            f"the store has schema {max(done)}, this moderator knows {known[-1].number} at most",
+            f"{place} has schema {max(done)}, this moderator knows {known[-1].number} at most",
             hint="upgrade moderator",
         )
     for migration in known:
         if done.get(migration.number, migration.digest) != migration.digest:
             raise StoreError(
-                f"migration {migration.number} of the store is not the one this moderator ships",
-                hint="the store is of an unreleased version: start a new one, and scan again",
+                f"{place}: migration {migration.number} is not the one this moderator ships",
+                hint="it is of an unreleased version: choose another with --store, and scan again",
             )
     return [migration for migration in known if migration.number not in done]
 

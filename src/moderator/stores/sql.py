@@ -37,7 +37,7 @@ class SqlStore(Pictures, Nearest, Results):
     def open(cls, url: str) -> SqlStore:
         store = cls.unmigrated(url)
         try:
-            migrate(store._session)
+            migrate(store._session, store.url)
         except BaseException:
             store.close()
             raise
