@@ -29,7 +29,7 @@ check: setup ## ruff, mypy --strict, the import contracts, the generated documen
 faults: setup ## kill, hang and cut off a real MySQL, 20 seeds of each
 	@MODERATOR_FAULTS=20 $(BIN)/pytest -n 0 tests/stores/test_faults.py
 
-bench: setup ## measure quality and speed
+bench: setup ## measure speed and quality, beside other tools; ten minutes, and more the first time, for the tools
 	@$(BIN)/python -m benchmarks.run
 
 bench-quality: setup ## measure quality at length, beside other tools, on each folder of PICTURES; an hour
@@ -37,7 +37,6 @@ bench-quality: setup ## measure quality at length, beside other tools, on each f
 
 bench-long: setup ## measure search and stores at a million vectors; hours, 6 GB of memory, 10 GB of disk
 	@$(BIN)/python -m benchmarks.run --long
-	@$(BIN)/python -m benchmarks.stores --rows 10000 100000 1000000
 
 clean: ## remove .venv, caches and builds
 	rm -rf .venv build dist .coverage .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +36,17 @@ def blocks(count: int, seed: int = 5) -> Iterator[Matrix]:
 def matrix(count: int, seed: int = 5) -> Matrix:
     """Returns the whole of `blocks`."""
     return np.concatenate(list(blocks(count, seed)))
+
+
+def flat(file: Path) -> Any:
+    """Returns faiss's exact index of the vectors in a file, filled block by block."""
+    import faiss
+
+    rows: Matrix = np.load(file, mmap_mode="r")
+    index = faiss.IndexFlatIP(rows.shape[1])
+    for start in range(0, len(rows), BLOCK):
+        index.add(np.array(rows[start : start + BLOCK]))
+    return index
 
 
 def streamed(rows: Matrix, size: int = 8_192) -> list[VectorBlock]:

@@ -33,7 +33,7 @@ from moderator.machine import computes_bf16
 from moderator.policy import EmbedderSpec, Limits
 from moderator.stores.sql import SqlStore
 
-FEW, MANY = 48, 384
+FEW, SOME, MANY = 24, 96, 384
 """Pictures for what is slow, and for what is fast, so that starting two decoding workers does not weigh."""
 LARGE, LARGE_SIZE = 16, (4000, 3000)
 """How many photographs there are of the size that a telephone takes, and that size."""
@@ -78,11 +78,9 @@ def main() -> None:
         folder = Path(temporary)
         paths = make(folder / "in", MANY)
         large = [enlarge(path, folder / f"large-{path.name}") for path in paths[:LARGE]]
-        source = str(make_tiny_clip(folder / "clip", size=VIT_B_32))
         few = paths[:FEW]
-        exact = ClipEmbedder(EmbedderSpec(model=source))
-        proof = [prepare(demo.photograph(name), exact.preprocessing) for name in PHOTOGRAPHS]
-        reduced = exact.optimise(proof, folder / "int8")
+        exact, reduced = clip(folder)
+        source = exact.spec.model
         numbers = count()
 
         def ingest(embedder: Embedder, some: list[Path]) -> None:
@@ -102,13 +100,13 @@ def main() -> None:
         ways: dict[str, Embedder] = {"CLIP fp32": exact}
         if exact.loaded.device.type != "cpu" or computes_bf16():
             ways["CLIP bf16"] = ClipEmbedder(EmbedderSpec(model=source, precision="bf16"))
-        ways["CLIP int8"] = ClipEmbedder(EmbedderSpec(model=str(reduced.folder), precision="int8"))
+        ways["CLIP int8"] = reduced
         ways["SSCD int8, 288 px"] = sscd("sscd", "whole")
         ways["SSCD distilled, 288 px"] = sscd("sscd-distilled", "whole")
         ways["SSCD distilled, with the pictures it shows"] = sscd("sscd-distilled", "panels")
-        clip_file = reduced.folder / IMAGE
+        clip_file = Path(reduced.spec.model) / IMAGE
         for name, embedder in ways.items():
-            amount = {"CLIP fp32": FEW, "SSCD distilled, 288 px": MANY}.get(name, MANY // 2)
+            amount = FEW if name == "CLIP fp32" else MANY if "distilled" in name else SOME
             least = limit.seconds(embedder, clip_file)
             rows += compared(name, embedder, paths[:amount], ingest, least)
         distilled = ways["SSCD distilled, 288 px"]
@@ -116,6 +114,14 @@ def main() -> None:
         rows += compared("SSCD distilled, 12 megapixels", distilled, large, ingest, least)
     note = f"JPEG of 640 x 640, but in the last rows; most memory of the process, all models loaded: {most_memory()}"
     publish("embed", rows, note)
+
+
+def clip(folder: Path) -> tuple[ClipEmbedder, ClipEmbedder]:
+    """Makes a full-size CLIP with random weights, and its int8 form, in `folder`."""
+    exact = ClipEmbedder(EmbedderSpec(model=str(make_tiny_clip(folder / "clip", size=VIT_B_32))))
+    proof = [prepare(demo.photograph(name), exact.preprocessing) for name in PHOTOGRAPHS]
+    reduced = exact.optimise(proof, folder / "int8")
+    return exact, ClipEmbedder(EmbedderSpec(model=str(reduced.folder), precision="int8"))
 
 
 def sscd(model: str, views: str) -> Embedder:

@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.collection import COPY, ITEM, OTHER, RECOLOURED, VARIANT
 from benchmarks.measured import EDITED, Pairs, load, measured
-from benchmarks.table import RESULTS, machine
+from benchmarks.table import Column, publish
 from moderator.edits import PLAIN
 from moderator.policy import Verify
 from moderator.search.verify import probability
@@ -184,14 +180,23 @@ class Figures:
     plain: float
     false: Mapping[str, tuple[int, int]]
 
-    def shown(self) -> list[str]:
-        """Returns a row of the table."""
-        shares = (self.strict, self.loose, self.strict_others, self.sure, self.plain)
-        false = (f"{wrong} of {count:,}" if count else "" for wrong, count in self.false.values())
-        return [self.collection, f"{self.copies:,}", *(f"{share:.3f}" for share in shares), *false]
 
+def columns(kinds: Iterable[str]) -> dict[str, Column]:
+    """Returns the columns of figures, one of them for each kind of pair that may be told falsely."""
 
-TITLES = ("copies", "at .999", "at .99", ".999, no variants", f"at {SURE:g}", "plain")
+    def false(kind: str) -> Column:
+        return lambda one: "{} of {:,}".format(*one.false[kind]) if one.false[kind][1] else ""
+
+    return {
+        "collection": lambda one: one.collection,
+        "copies": lambda one: f"{one.copies:,}",
+        "at .999": lambda one: f"{one.strict:.3f}",
+        "at .99": lambda one: f"{one.loose:.3f}",
+        ".999, no variants": lambda one: f"{one.strict_others:.3f}",
+        f"at {SURE:g}": lambda one: f"{one.sure:.3f}",
+        "plain": lambda one: f"{one.plain:.3f}",
+        **{kind: false(kind) for kind in kinds},
+    }
 
 
 def figures(name: str, pairs: Pairs, scores: Signs) -> Figures:
@@ -223,21 +228,6 @@ def judged(collections: Mapping[str, Pairs], kind: str) -> list[Figures]:
 
 def _parts(pairs: Pairs) -> tuple[Any, ...]:
     return pairs.whole, pairs.stored, pairs.labels, pairs.edits, pairs.panels
-
-
-def publish(collections: Mapping[str, Pairs], fitted: str) -> None:
-    """Prints the figures, each collection left out in turn, and writes benchmarks/results/verification.json."""
-    rows = {kind: judged(collections, kind) for kind in KINDS}
-    for kind, told in rows.items():
-        table = Table(kind, *TITLES, *told[0].false, box=box.MARKDOWN)
-        for one in told:
-            table.add_row(*one.shown())
-        Console(width=160).print(table)
-    RESULTS.mkdir(exist_ok=True)
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    named = {kind: [asdict(one) for one in every] for kind, every in rows.items()}
-    document = {"title": "verification, left out", "at": at, "machine": machine(), "fitted": fitted, "rows": named}
-    (RESULTS / "verification.json").write_text(json.dumps(document, indent=2) + "\n")
 
 
 def document(collections: Mapping[str, Pairs]) -> Mapping[str, Any]:
@@ -275,7 +265,10 @@ def main() -> None:
     collections = {folder.name: _measured(folder, chosen.n, chosen.kept) for folder in chosen.collections}
     shipped = document(collections)
     chosen.into.write_text(json.dumps(shipped, separators=(",", ":")) + "\n")
-    publish(collections, shipped["fitted"])
+    for kind in KINDS:
+        rows = judged(collections, kind)
+        note = f"each collection left out in turn; {shipped['fitted']}"
+        publish(f"verification-{kind}", rows, note, columns(rows[0].false))
 
 
 if __name__ == "__main__":

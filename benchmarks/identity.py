@@ -5,21 +5,16 @@ Copies are another question (`benchmarks.quality`): two photographs of one item 
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks import methods
+from benchmarks import methods, table
 from benchmarks.collection import ITEM, OTHER, RELATIONS, VARIANT, Collection, Numbers, Picture, Query, distinct
 from benchmarks.figures import Scored, Scores
-from benchmarks.table import RESULTS, machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +33,32 @@ class Row:
     first: float
     average: float
     variant_first: float
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """How many pairs a method calls copies, of how many, by what they are."""
+
+    method: str
+    pairs: dict[str, tuple[int, int]]
+
+
+def counted(relation: str) -> table.Column:
+    """Returns the column of one relation."""
+    return lambda one: "{:,} of {:,}".format(*one.pairs[relation])
+
+
+RANKED: dict[str, table.Column] = {
+    "method": lambda one: one.method,
+    "asked": lambda one: f"{one.asked:,}",
+    "recall@1": lambda one: f"{one.first:.3f}",
+    "mAP": lambda one: f"{one.average:.3f}",
+    "a variant is closest": lambda one: f"{one.variant_first:.3f}",
+}
+CALLED: dict[str, table.Column] = {
+    "method": lambda one: one.method,
+    **{name: counted(name) for name in (RELATIONS[relation] for relation in (ITEM, VARIANT, OTHER))},
+}
 
 
 def row(name: str, scores: Scores, relations: Numbers) -> Row:
@@ -66,12 +87,9 @@ def publish(source: Path) -> None:
         scored = list(methods.scored(made, Path(temporary)))
     relations = _relations(pictures)
     ranked = [row(one.name, one.scores, relations) for one in scored if "verified" not in one.name]
-    called = {one.name: dict(_called(one, relations)) for one in scored if one.default is not None}
-    _print(source.name, len(pictures), ranked, called)
-    RESULTS.mkdir(exist_ok=True)
-    document = {"title": f"identity, {source.name}", "machine": machine(), "pictures": len(pictures),
-                "rows": [asdict(one) for one in ranked], "called copies": called}  # fmt: skip
-    (RESULTS / f"identity-{source.name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    called = [Called(one.name, dict(_called(one, relations))) for one in scored if one.default is not None]
+    table.publish(f"identity-{source.name}", ranked, f"the same item among {len(pictures):,} pictures", RANKED)
+    table.publish(f"identity-copies-{source.name}", called, "called copies, at the method's own threshold", CALLED)
 
 
 def _among(pictures: Sequence[Picture]) -> Collection:
@@ -94,18 +112,3 @@ def _called(one: Scored, relations: Numbers) -> Iterator[tuple[str, tuple[int, i
     for relation in (ITEM, VARIANT, OTHER):
         chosen = once & (relations == relation)
         yield RELATIONS[relation], (int((found & chosen).sum()), int(chosen.sum()))
-
-
-def _print(name: str, count: int, rows: Sequence[Row], called: dict[str, dict[str, tuple[int, int]]]) -> None:
-    console = Console(width=130)
-    table = Table("method", "asked", "recall@1", "mAP", "a variant is closest", box=box.MARKDOWN,
-                  title=f"{name}: the same item among {count:,} pictures", title_justify="left")  # fmt: skip
-    for one in rows:
-        shares = (f"{share:.3f}" for share in (one.first, one.average, one.variant_first))
-        table.add_row(one.method, f"{one.asked:,}", *shares)
-    console.print(table)
-    copies = Table("method", *(RELATIONS[one] for one in (ITEM, VARIANT, OTHER)), box=box.MARKDOWN,
-                   title="pairs called copies, at the method's own threshold", title_justify="left")  # fmt: skip
-    for method, told in called.items():
-        copies.add_row(method, *(f"{found:,} of {of:,}" for found, of in told.values()))
-    console.print(copies)

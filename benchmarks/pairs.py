@@ -3,14 +3,12 @@
     python -m benchmarks.pairs           10,000 to 100,000
     python -m benchmarks.pairs --long    to 1,000,000, and draws docs/pairs.svg; about 4 GB of disk
 
-Each line is a process of its own, so that its memory is its own: the peak includes the interpreter and what is mapped.
+Each line is a process of its own, so that its memory is its own.
 """
 
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import corpus
-from benchmarks.plot import Line, draw
-from benchmarks.table import Row, publish
+from benchmarks import corpus, process
+from benchmarks.plot import draw
+from benchmarks.table import Row, once, publish
 from moderator.policy import SearchSpec
 from moderator.search.near import Asked, Near
 from moderator.stores.sql import SqlStore
@@ -36,11 +34,10 @@ PLOT = Path(__file__).parents[1] / "docs" / "pairs.svg"
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a process measured: seconds, distinct pairs found, peak memory in MB, what the report would note."""
+    """What a process measured: seconds, distinct pairs found, what the report would note."""
 
     seconds: float
     pairs: int
-    megabytes: int
     notes: list[str]
 
 
@@ -53,7 +50,7 @@ def moderator(url: str, spec: SearchSpec) -> Ran:
         started = time.perf_counter()
         hits = list(near.above(corpus.MODEL, contents, Asked("images"), THRESHOLD, CAP))
         seconds = time.perf_counter() - started
-    return _ran(seconds, sum(int((one.contents < one.others).sum()) for one in hits), notes)
+    return Ran(seconds, sum(int((one.contents < one.others).sum()) for one in hits), notes)
 
 
 def faiss(count: int) -> Ran:
@@ -63,9 +60,7 @@ def faiss(count: int) -> Ran:
     rows = corpus.matrix(count)
     lists = round(LISTS * (count / 100_000) ** 0.5)
     started = time.perf_counter()
-    index = library.IndexIVFFlat(
-        library.IndexFlatIP(rows.shape[1]), rows.shape[1], lists, library.METRIC_INNER_PRODUCT
-    )
+    index = library.IndexIVFFlat(library.IndexFlatIP(rows.shape[1]), rows.shape[1], lists, library.METRIC_INNER_PRODUCT)
     index.cp.max_points_per_centroid = TAUGHT
     index.train(rows)
     index.add(rows)
@@ -76,7 +71,7 @@ def faiss(count: int) -> Ran:
         ours = np.repeat(np.arange(start, start + len(limits) - 1), np.diff(limits).astype(np.int64))
         found.append(np.stack([np.minimum(ours, others), np.maximum(ours, others)])[:, ours != others])
     pairs = np.unique(np.concatenate(found, axis=1), axis=1)
-    return _ran(time.perf_counter() - started, pairs.shape[1], [])
+    return Ran(time.perf_counter() - started, pairs.shape[1], [])
 
 
 def product(count: int) -> Ran:
@@ -86,12 +81,7 @@ def product(count: int) -> Ran:
     pairs = sum(
         int(np.count_nonzero(rows[start : start + 2_048] @ rows.T >= THRESHOLD)) for start in range(0, count, 2_048)
     )
-    return _ran(time.perf_counter() - started, (pairs - count) // 2, [])
-
-
-def _ran(seconds: float, pairs: int, notes: list[str]) -> Ran:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return Ran(seconds, pairs, peak, notes)
+    return Ran(time.perf_counter() - started, (pairs - count) // 2, [])
 
 
 def one(what: str, count: int, url: str) -> Ran:
@@ -102,13 +92,6 @@ def one(what: str, count: int, url: str) -> Ran:
         "numpy": lambda: product(count),
     }
     return ways[what]()
-
-
-def measured(what: str, count: int, url: str) -> Ran:
-    """Runs one way in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.pairs", "--one", what, str(count), url]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
-    return Ran(**json.loads(done.stdout))
 
 
 def fill(url: str, count: int) -> None:
@@ -129,16 +112,16 @@ def main(long: bool = "--long" in sys.argv) -> None:
             url = f"sqlite:///{folder}/moderator.db"
             fill(url, count)
             for what in (name for name, most in largest.items() if count <= most):
-                ran = measured(what, count, url)
+                told, done = process.asked("pairs", what, str(count), url)
+                ran = Ran(**told)
                 lines[what].append((count, ran.seconds))
-                name = f"{what}: {ran.pairs:,} pairs, {ran.megabytes:,} MB"
-                rows.append(Row(name, count, "vectors", ran.seconds, ran.seconds, ran.seconds, 1))
+                name = f"{what}: {ran.pairs:,} pairs"
+                rows.append(once(name, count, "vectors", ran.seconds, done.private, done.mapped))
                 notes += [f"{count:,}: {note}" for note in ran.notes]
     note = f"{corpus.DIMENSION} dimensions, cosine {THRESHOLD}; one vector in ten is a copy of another"
     publish("pairs-long" if long else "pairs", rows, "\n".join([note, *notes]))
     if long:
-        title = "All pairs at cosine .9: seconds by number of vectors"
-        draw(PLOT, title, [Line(what, points) for what, points in lines.items()])
+        draw(PLOT, "All pairs at cosine .9", lines, ("vectors", "seconds"))
 
 
 if __name__ == "__main__":

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.copies import opened, pictures
-from benchmarks.table import RESULTS, machine
+from benchmarks.table import Column, publish
 from moderator.edits import EDITS
 from moderator.edits.copies import QUALITY
 from moderator.edits.edit import Scene
@@ -127,16 +123,13 @@ def _row(folder: str, edit: str, hits: Sequence[bool], told: Sequence[tuple[Sequ
     )
 
 
-def publish(rows: Sequence[Row]) -> None:
-    """Prints the table and writes benchmarks/results/panels.json."""
-    table = Table("pictures", "edit", "found", "panels each", "ms of a core", box=box.MARKDOWN)
-    for one in rows:
-        table.add_row(one.folder, one.edit, f"{one.found} of {one.pictures}", f"{one.panels:.2f}",
-                      f"{one.milliseconds:.1f}")  # fmt: skip
-    Console(width=110).print(table)
-    RESULTS.mkdir(exist_ok=True)
-    document = {"title": "panels", "machine": machine(), "overlap": FOUND, "rows": [asdict(one) for one in rows]}
-    (RESULTS / "panels.json").write_text(json.dumps(document, indent=2) + "\n")
+COLUMNS: dict[str, Column] = {
+    "pictures": lambda one: one.folder,
+    "edit": lambda one: one.edit,
+    "found": lambda one: f"{one.found} of {one.pictures}",
+    "panels each": lambda one: f"{one.panels:.2f}",
+    "ms of a core": lambda one: f"{one.milliseconds:.1f}",
+}
 
 
 def main() -> None:
@@ -152,7 +145,7 @@ def main() -> None:
         for folder in asked.folders
         for row in measure(folder, half(folder, not asked.tune), asked.count, asked.most)
     ]
-    publish(rows)
+    publish("panels", rows, f"found: {FOUND:g} of the union in common", COLUMNS)
 
 
 if __name__ == "__main__":

@@ -38,29 +38,44 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A tool's method: its name in `peer.py`, and from which score on it calls two pictures copies unasked."""
+    """A tool's method: its name in `peer.py`, from which score on it calls two pictures copies unasked, and its own way
+    from a `folder` to duplicates, where it has one."""
 
     name: str
     method: str
     environment: Environment
     default: float | None
+    program: str = ""
 
 
 HASHES = Environment("hashes", ("ImageHash==4.3.2", "difPy==4.2.1", "cleanvision==0.3.7"))
 DEDUP = Environment("imagededup", ("imagededup==0.3.3.post2",))
 """Brings its own torch and torchvision, some gigabytes: those of PyPI fit no other build of torch."""
 IMMACULATE = Environment("immaculate", ("immaculate[sscd]==0.3.0",), NEWER)
+
+IMAGEDEDUP = (
+    "from imagededup.methods import {0}; {0}(verbose=False).find_duplicates(image_dir=folder, recursive=True)"
+)
+CLEANVISION = (
+    "from cleanvision import Imagelab; lab = Imagelab(data_path=folder, verbose=False); "
+    "lab.find_issues({'exact_duplicates': {}, 'near_duplicates': {}}, verbose=False)"
+)
+DIFPY = (
+    "import difPy; built = difPy.build(folder, show_progress=False); "
+    "difPy.search(built, similarity='similar', show_progress=False)"
+)
+FOUND = "from immaculate import find_duplicates; find_duplicates(folder, method='{}')"
 PEERS = (
-    Peer("imagededup PHash", "imagededup:PHash", DEDUP, -10),
-    Peer("imagededup DHash", "imagededup:DHash", DEDUP, -10),
+    *(Peer(f"imagededup {one}", f"imagededup:{one}", DEDUP, -10, IMAGEDEDUP.format(one)) for one in ("PHash", "DHash")),
     Peer("imagededup CNN", "imagededup:CNN", DEDUP, 0.9),
     Peer("ImageHash phash", "imagehash:phash", HASHES, 0),
     Peer("ImageHash dhash", "imagehash:dhash", HASHES, 0),
-    Peer("cleanvision near_duplicates", "cleanvision:", HASHES, 1),
-    Peer("difPy similar", "difpy:", HASHES, -5),
-    Peer("immaculate pdq", "immaculate:pdq", IMMACULATE, 1),
-    Peer("immaculate sscd_distilled", "immaculate:sscd_distilled", IMMACULATE, 1),
-    Peer("immaculate sscd", "immaculate:sscd", IMMACULATE, 1),
+    Peer("cleanvision near_duplicates", "cleanvision:", HASHES, 1, CLEANVISION),
+    Peer("difPy similar", "difpy:", HASHES, -5, DIFPY),
+    *(
+        Peer(f"immaculate {one}", f"immaculate:{one}", IMMACULATE, 1, FOUND.format(one))
+        for one in ("pdq", "sscd_distilled", "sscd")
+    ),
 )
 """Bits and errors are negated, so that higher is closer. ImageHash has no threshold; its example takes equal hashes."""
 
@@ -68,10 +83,10 @@ Absent = tuple[str, str]
 """A tool that cannot be had, and why."""
 
 
-def compared(collection: Collection, folder: Path) -> Iterator[Scored | Absent]:
+def compared(collection: Collection, folder: Path, peers: Sequence[Peer] = PEERS) -> Iterator[Scored | Absent]:
     """Yields each tool's scores on a collection whose files are in `folder`, or why there are none."""
     refused: dict[str, str] = {}
-    for peer in PEERS:
+    for peer in peers:
         name = peer.environment.name
         if name not in refused and (why := prepare(peer.environment)):
             refused[name] = why

@@ -2,60 +2,90 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.table import Row
 
-EVERY = 0.05
-"""Seconds between two looks at the memory."""
+EVERY, SHARE = 0.05, 10
+"""Least seconds between two looks at the memory, and how many times as long as a look takes: it walks every page."""
+PRIVATE, MAPPED = ("Pss_Anon:", "Pss_Shmem:"), ("Pss_File:",)
+"""Lines of the kernel's smaps_rollup: what a process holds, its part of what it shares with others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A process that has ended well.
+
+    Attributes:
+        private: the most MB that it and its children held at once for themselves.
+        mapped: the most MB of files, programs among them, that they had mapped and in memory.
+        said: what it wrote, unless that was shown.
+    """
+
+    seconds: float
+    private: float
+    mapped: float
+    said: str
 
 
 def timed(name: str, work: int, unit: str, command: Sequence[str], runs: int = 2) -> Row:
-    """Returns the times of `runs` processes, and the most memory of any.
-
-    Raises:
-        CalledProcessError: with what the process said.
-    """
-    ran = [_run(command) for _ in range(runs)]
-    seconds = [one for one, _ in ran]
-    most = max(memory for _, memory in ran)
-    return Row(name, work, unit, statistics.median(seconds), min(seconds), max(seconds), runs, most)
+    """Returns the times of `runs` processes, and the most memory of any. Raises: CalledProcessError."""
+    done = [ran(command) for _ in range(runs)]
+    seconds = [one.seconds for one in done]
+    private, mapped = max(one.private for one in done), max(one.mapped for one in done)
+    return Row(name, work, unit, statistics.median(seconds), min(seconds), max(seconds), runs, private, mapped)
 
 
-def _run(command: Sequence[str]) -> tuple[float, float]:
-    """Returns the seconds that a command took and the most MB that it held at once, looked at from time to time."""
+def asked(module: str, *arguments: str) -> tuple[Any, Ran]:
+    """Runs `python -m benchmarks.<module> --one ARGUMENTS...` and returns the JSON that it prints last."""
+    done = ran([sys.executable, "-m", f"benchmarks.{module}", "--one", *arguments])
+    return json.loads(done.said.splitlines()[-1]), done
+
+
+def ran(command: Sequence[str], *, shown: bool = False, codes: Sequence[int] = (0,)) -> Ran:
+    """Runs a command to its end. Raises: CalledProcessError with what it said, it ended with another code."""
     with tempfile.TemporaryFile() as said:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
-        most = 0.0
+        output = None if shown else said
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        private = mapped = 0.0
         while process.poll() is None:
-            most = max(most, sum(_proportional(one) for one in _family(process.pid)))
-            time.sleep(EVERY)
+            looked = time.perf_counter()
+            held = [_held(one) for one in _family(process.pid)]
+            private, mapped = max(private, sum(one[0] for one in held)), max(mapped, sum(one[1] for one in held))
+            time.sleep(max(EVERY, SHARE * (time.perf_counter() - looked)))
         seconds = time.perf_counter() - started
-        if process.returncode:
-            said.seek(0)
-            raise subprocess.CalledProcessError(process.returncode, command, said.read())
-        return seconds, most
+        said.seek(0)
+        words = said.read().decode(errors="replace")
+        if process.returncode not in codes:
+            raise subprocess.CalledProcessError(process.returncode, command, words)
+        return Ran(seconds, private, mapped, words)
 
 
 def _family(process: int) -> list[int]:
-    """A process and all that it has started, and they."""
+    """A process and all that its threads have started, and they."""
     try:
-        started = [int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+        threads = list(Path(f"/proc/{process}/task").glob("*/children"))
+        started = [int(one) for thread in threads for one in thread.read_text().split()]
     except OSError:
         return []
     return [process, *(one for child in started for one in _family(child))]
 
 
-def _proportional(process: int) -> float:
-    """MB that a process holds, its part of what it shares with others (the kernel's Pss); 0 where it has ended."""
+def _held(process: int) -> tuple[float, float]:
+    """MB that a process holds for itself, and of files; 0 where it has ended."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except OSError:
-        return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
+        return 0.0, 0.0
+    sizes = {words[0]: int(words[1]) * 1024 / 1e6 for words in map(str.split, lines[1:])}
+    return sum(sizes.get(name, 0.0) for name in PRIVATE), sum(sizes.get(name, 0.0) for name in MAPPED)

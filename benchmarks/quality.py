@@ -10,31 +10,24 @@ folders, crops of scikit-image's photographs stand in, which are few and easy.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks import collection, identity, methods, peers, wall
+from benchmarks import collection, identity, methods, peers, table, wall
 from benchmarks.collection import RECOLOURED, Collection, Sizes
 from benchmarks.figures import PRECISIONS, At, Judge, Row, Scored
-from benchmarks.plot import Line, draw
-from benchmarks.table import RESULTS, machine
+from benchmarks.plot import draw
 from moderator import demo
 
 SEED = 20
 SHORT, LONG = Sizes(20, 5, 12), Sizes(200, 6, 300)
-WIDTH = 150
+HARDEST = 14
 PLOTS = Path(__file__).parents[1] / "docs"
 DRAWN = 5
 """Methods that a plot shows: the product's own, then other tools that tell how close two pictures are."""
@@ -46,6 +39,15 @@ KEY = (
 )
 AXES = "wrong pairs in a million comparisons (the first point: none, told as half a pair)", "share of copies missed"
 CLIP = "CLIP: no row, its weights cannot be had here; with them it is measured like SSCD"
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """One edit, and the recall of two methods on it."""
+
+    edit: str
+    first: float
+    second: float
 
 
 def measured(source: Path, folder: Path, chosen: argparse.Namespace) -> tuple[Collection, list[Scored], dict[str, str]]:
@@ -69,25 +71,21 @@ def _sizes(chosen: argparse.Namespace) -> Sizes:
 
 
 def publish(name: str, made: Collection, rows: Sequence[Row], absent: Mapping[str, str]) -> None:
-    """Prints the tables of one folder and writes benchmarks/results/quality-<name>.json."""
-    console = Console(width=WIDTH)
-    sizes = _described(made)
-    console.print(f"[bold]{name}[/]: {sizes}")
-    console.print(_methods(rows))
-    console.print(KEY)
-    if made.flat.any():
-        console.print(_telling(made, rows[0]))
-    console.print(_edits(rows[0], rows[1]))
-    for tool, why in absent.items():
-        console.print(f"{tool}: not measured: {why}", markup=False)
-    console.print(CLIP)
-    RESULTS.mkdir(exist_ok=True)
-    document = {
-        "title": f"quality, {name}", "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _commit(),
-        "machine": machine(), "sizes": sizes, "rows": [asdict(one) for one in rows],
-        "absent": {**absent, "CLIP": CLIP},
-    }  # fmt: skip
-    (RESULTS / f"quality-{name}.json").write_text(json.dumps(_finite(document), indent=2) + "\n")
+    """Prints the tables of one folder and writes quality-<name>.json and quality-edits-<name>.json."""
+    telling = [_telling(made, rows[0])] if made.flat.any() else []
+    notes = [KEY, *telling, *(f"{tool}: not measured: {why}" for tool, why in absent.items()), CLIP]
+    told = {"commit": _commit(), "absent": {**absent, "CLIP": CLIP}}
+    table.publish(f"quality-{name}", rows, "\n".join([_described(made), *notes]), METHODS, **told)
+    strict = f"{PRECISIONS[0]}"
+    shares = [one.frozen[strict].by_edit for one in rows[:2]]
+    hardest = sorted(shares[0], key=lambda edit: shares[0][edit])[:HARDEST]
+    edits = [Edited(edit, *(one[edit] for one in shares)) for edit in hardest]
+    columns = {
+        "edit": lambda one: one.edit,
+        rows[0].method: lambda one: _share(one.first),
+        rows[1].method: lambda one: _share(one.second),
+    }
+    table.publish(f"quality-edits-{name}", edits, f"recall at {strict}, the hardest edits", columns)
 
 
 def _described(made: Collection) -> str:
@@ -99,21 +97,6 @@ def _described(made: Collection) -> str:
         f"{len(made.queries):,} edited copies of both; judged: {own:,} copies, {int(queries.sum()):,} queries x "
         f"{int(references.sum()):,} references; {int(np.triu(made.twins).sum())} pairs of pictures unsure, not counted"
     )
-
-
-def _methods(rows: Sequence[Row]) -> Table:
-    """Recall and precision at each method's own threshold, then at the frozen ones, and what is false at the strict."""
-    table = Table(box=box.MARKDOWN)
-    for title in ("method", "own", *(f"at {one}" for one in PRECISIONS), "low", "plain", "false", "in 10⁶", "µAP", "s"):
-        table.add_column(title, justify="left" if title == "method" else "right", no_wrap=True)
-    for one in rows:
-        strict = one.frozen[f"{PRECISIONS[0]}"]
-        shown = [_found(at) for at in (one.default, *(one.frozen[f"{wanted}"] for wanted in PRECISIONS))]
-        false = "/".join(str(count) for count in strict.false.values())
-        told = (_share(strict.low), _share(strict.plain), false, f"{strict.per_million:.0f}")
-        seconds = f"{one.seconds:.0f}" if one.seconds else ""
-        table.add_row(one.method, *shown, *told, _share(one.average_precision), seconds)
-    return table
 
 
 def _telling(made: Collection, row: Row) -> str:
@@ -129,15 +112,6 @@ def _telling(made: Collection, row: Row) -> str:
     )
 
 
-def _edits(*rows: Row) -> Table:
-    """Recall at the strict precision, by edit, the hardest for the first row first."""
-    strict = f"{PRECISIONS[0]}"
-    table = Table("edit", *(one.method for one in rows), box=box.MARKDOWN)
-    for edit, share in sorted(rows[0].frozen[strict].by_edit.items(), key=lambda item: item[1])[:14]:
-        table.add_row(edit, _share(share), *(_share(one.frozen[strict].by_edit[edit]) for one in rows[1:]))
-    return table
-
-
 def _share(share: float | None) -> str:
     return "-" if share is None or math.isnan(share) else f"{share:.4f}" if 0.99 < share < 1 else f"{share:.3f}"
 
@@ -148,12 +122,26 @@ def _found(at: At | None) -> str:
     return f"{_share(at.recall)} ({_share(at.precision)})"
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _frozen(wanted: float) -> table.Column:
+    return lambda one: _found(one.frozen[f"{wanted}"])
+
+
+def _strictly(shown: Callable[[At], str]) -> table.Column:
+    return lambda one: shown(one.frozen[f"{PRECISIONS[0]}"])
+
+
+METHODS: dict[str, table.Column] = {
+    "method": lambda one: one.method,
+    "own": lambda one: _found(one.default),
+    **{f"at {one}": _frozen(one) for one in PRECISIONS},
+    "low": _strictly(lambda at: _share(at.low)),
+    "plain": _strictly(lambda at: _share(at.plain)),
+    "false": _strictly(lambda at: "/".join(str(count) for count in at.false.values())),
+    "in 10⁶": _strictly(lambda at: f"{at.per_million:.0f}"),
+    "µAP": lambda one: _share(one.average_precision),
+    "s": lambda one: f"{one.seconds:.0f}" if one.seconds else "",
+}
+"""Recall and precision at each method's own threshold, then at the frozen ones, and what is false at the strict."""
 
 
 def _commit() -> str:
@@ -194,11 +182,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             publish(source.name, made, [judge.row(one) for one in scored], absent)
             if chosen.plot:
                 ranked = [one for one in scored if len(np.unique(one.scores)) > 2 and "distilled" not in one.name]
-                lines = [Line(one.name, judge.trade_off(one)) for one in ranked[:DRAWN]]
+                lines = {one.name: points for one in ranked[:DRAWN] if (points := judge.trade_off(one))}
                 title = f"{source.name}: edited copies missed, by wrong pairs told"
                 draw(PLOTS / f"quality-{source.name}.svg", title, lines, AXES)
             if chosen.wall:
-                wall.draw(RESULTS / f"wall-{source.name}.png", made, scored[0])
+                wall.draw(table.RESULTS / f"wall-{source.name}.png", made, scored[0])
             if chosen.long and (source / "products.csv").is_file():
                 identity.publish(source)
 

@@ -1,22 +1,16 @@
-"""Whole scans of photographs with SSCD, against the naive script, the bare forward pass, and (`--peers`) other tools.
-
-A tool is a process of its own that finds the duplicates of the same folder, in an environment that is made once.
-"""
+"""Whole scans of photographs with SSCD, against the naive script and the bare forward pass (others: `tools`)."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from benchmarks import peers, process
-from benchmarks.peers import DEDUP, HASHES, IMMACULATE, Environment
-from benchmarks.table import Row, publish, timed
+from benchmarks.table import publish, timed
 from moderator import Registry, demo, load_policy, scan
 from moderator.intake.decode import prepare
 from moderator.policy import EmbedderSpec
@@ -26,30 +20,6 @@ from moderator.search.verify import features, verify
 COUNT = 96
 SIDE = 640
 PHOTOGRAPHS = (*demo.SHOP, *demo.BANNED)
-TOOLS: dict[str, tuple[Environment, str]] = {
-    "imagededup PHash": (
-        DEDUP,
-        "from imagededup.methods import PHash; PHash(verbose=False).find_duplicates(image_dir=folder)",
-    ),
-    "cleanvision, duplicates": (
-        HASHES,
-        "from cleanvision import Imagelab; lab = Imagelab(data_path=folder, verbose=False); "
-        "lab.find_issues({'exact_duplicates': {}, 'near_duplicates': {}}, verbose=False)",
-    ),
-    "difPy similar": (
-        HASHES,
-        "import difPy; built = difPy.build(folder, show_progress=False); "
-        "difPy.search(built, similarity='similar', show_progress=False)",
-    ),
-    **{
-        f"immaculate {method}": (
-            IMMACULATE,
-            f"from immaculate import find_duplicates; find_duplicates(folder, method='{method}')",
-        )
-        for method in ("pdq", "sscd_distilled", "sscd")
-    },
-}
-"""Other tools: where each runs, and its own way from a `folder` to duplicates."""
 
 
 def make(folder: Path, count: int = COUNT, seed: int = 11) -> list[Path]:
@@ -80,22 +50,7 @@ def naive(paths: list[Path], store: Path) -> None:
             connection.commit()
 
 
-def tools(folder: Path) -> list[Row]:
-    """Whole processes on the same folder: a scan, and other tools; one that cannot be had is named."""
-    store = f"sqlite:///{folder.parent}/process.db"
-    scanning = [sys.executable, "-m", "moderator", "scan", str(folder), "--policy", "offline", "--store", store]
-    rows = [process.timed("moderator scan, a process of its own", COUNT, "pictures", scanning, runs=1)]
-    for name, (environment, program) in TOOLS.items():
-        if why := peers.prepare(environment):
-            print(f"{name} cannot be had: {why}")
-        else:
-            python = str(peers.python_of(environment))
-            command = [python, "-c", f"import sys; folder = sys.argv[1]\n{program}", str(folder)]
-            rows.append(process.timed(name, COUNT, "pictures", command))
-    return rows
-
-
-def main(*, beside: bool = False) -> None:
+def main() -> None:
     """Times the naive script, the bare forward pass, a first scan and a second one."""
     registry = Registry.discover()
     policy = load_policy(ready_policies()["offline"], registry.vocabulary())
@@ -123,8 +78,6 @@ def main(*, beside: bool = False) -> None:
         ]
         second()
         rows.append(timed("moderator scan, unchanged folder", COUNT, "pictures", second))
-        if beside:
-            publish("tools", tools(folder / "in"), "processes of their own, with all that they start")
         verification(paths)
     publish("scan", rows, f"SSCD int8 at 288 x 288, JPEG of {SIDE} x {SIDE}; the scan hashes (PDQ) and asks all rules")
 
@@ -152,4 +105,4 @@ def forward(embedder: object, picture: object) -> None:
 
 
 if __name__ == "__main__":
-    main(beside="--peers" in sys.argv)
+    main()

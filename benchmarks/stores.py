@@ -13,17 +13,13 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from tests.engines import MARIADB, MYSQL, OCEANBASE, OwnServer
 
-from benchmarks.table import RESULTS, machine
+from benchmarks.table import Column, publish
 from moderator.contracts import Entry, Fingerprint, Found, Store, VectorBlock, Vectors
 from moderator.models import ModelId
 from moderator.policy import SearchSpec
@@ -32,6 +28,7 @@ from moderator.search.near import INDEXED, Asked, Near
 from moderator.stores.sql import SqlStore
 from moderator.vectors import Ids, Matrix, normalise, pack
 
+ROWS, LONG_ROWS = (2_000,), (10_000, 100_000, 1_000_000)
 DIMENSION, TOP, BATCH = 512, 10, 1_000
 QUERIES, MANY, THRESHOLD = 20, 1_024, 0.9
 MOST_INDEXED = 20_000
@@ -257,46 +254,31 @@ def measure(rows: int, engines: Sequence[str]) -> Iterator[Measured]:
             yield from of_store("sqlite", "every vector streamed", store, stored, queries, right)
 
 
-def main(arguments: Sequence[str] = ()) -> None:
-    """Prints a table for each size and writes benchmarks/results/stores.json."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, nargs="+", default=[2_000])
+def main() -> None:
+    """Prints a table for each size and writes benchmarks/results/stores-<rows>.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+")
+    parser.add_argument("--long", action="store_true", help=f"{LONG_ROWS} rows rather than {ROWS}")
     parser.add_argument("--engines", nargs="+", default=["mysql", "mariadb", "oceanbase", "sqlite"])
-    chosen = parser.parse_args(arguments)
-    measured: list[Measured] = []
-    for rows in chosen.rows:
-        some = list(measure(rows, chosen.engines))
-        show(rows, some)
-        measured += some
-        document = {
-            "title": "stores",
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": machine(),
-            "rows": [asdict(one) for one in measured],
-        }
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "stores.json").write_text(json.dumps(document, indent=2) + "\n")
+    chosen = parser.parse_args()
+    sizes = chosen.rows or (LONG_ROWS if chosen.long else ROWS)
+    for rows in sizes:
+        measured = list(measure(rows, chosen.engines))
+        publish(f"stores-{rows}", measured, f"{rows:,} vectors of {DIMENSION}", columns(measured[0].query))
 
 
-def show(rows: int, measured: Sequence[Measured]) -> None:
-    """Prints one size."""
-    table = Table(title=f"stores, {rows:,} vectors of {DIMENSION}", box=box.SIMPLE_HEAD, title_justify="left")
-    for heading in ("engine", "plan", "inserts a second", "ms a query", "µs a row", "recall@10", "against the first"):
-        table.add_column(heading, justify="left" if heading in ("engine", "plan") else "right")
-    for one in measured:
-        table.add_row(
-            one.engine,
-            one.plan,
-            "-" if one.inserts is None else f"{one.inserts:,.0f}",
-            f"{'~ ' if one.scaled else ''}{one.query * 1e3:,.2f}",
-            f"{one.query / rows * 1e6:,.2f}",
-            "-" if one.recall is None else f"{one.recall:.3f}",
-            f"{measured[0].query / one.query:,.0f} x",
-        )
-    Console(width=130).print(table)
+def columns(first: float) -> dict[str, Column]:
+    """Returns what is told of a plan, beside the seconds that a query takes by the first one."""
+    return {
+        "engine": lambda one: one.engine,
+        "plan": lambda one: one.plan,
+        "inserts a second": lambda one: "" if one.inserts is None else f"{one.inserts:,.0f}",
+        "ms a query": lambda one: f"{'~ ' if one.scaled else ''}{one.query * 1e3:,.2f}",
+        "µs a row": lambda one: f"{one.query / one.rows * 1e6:,.2f}",
+        "recall@10": lambda one: "" if one.recall is None else f"{one.recall:.3f}",
+        "against the first": lambda one: f"{first / one.query:,.0f} x",
+    }
 
 
 if __name__ == "__main__":
-    import sys
-
-    main(sys.argv[1:])
+    main()

@@ -6,16 +6,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
 from itertools import cycle
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import corpus
-from benchmarks.table import Row, most_memory, publish, timed
+from benchmarks import corpus, process
+from benchmarks.table import Row, publish, timed
 from moderator.contracts import Embedder, Found, Store
 from moderator.ladder import StoredSearch
 from moderator.models import ModelId, Preprocessing
@@ -27,6 +31,7 @@ from moderator.vectors import Matrix
 
 REFERENCES, LONG_REFERENCES, UPLOADS = 100_000, 1_000_000, 20
 THRESHOLD, CAP = 0.9, 1_002
+STORE, VECTORS, UPLOADED = "moderator.db", "rows.npy", "uploads.npy"
 RULE = Rule(id="banned", detector="prohibited", embedder="made", threshold=THRESHOLD)
 
 
@@ -49,19 +54,41 @@ class Made(Embedder):
 
 
 def main(long: bool = "--long" in sys.argv) -> None:
-    """Fills a store, starts up, and judges uploads one by one, a different one each time."""
+    """Fills a store and its indexes, and asks each way, in a process of its own."""
     count = LONG_REFERENCES if long else REFERENCES
-    with tempfile.TemporaryDirectory() as folder, SqlStore.open(f"sqlite:///{folder}/moderator.db") as store:
+    with tempfile.TemporaryDirectory() as folder:
+        built = make(Path(folder), count)
+        rows: list[Row] = []
+        for way in WAYS:
+            told, done = process.asked("upload", way, folder)
+            rows += [Row(**one) for one in told]
+            rows[-1] = replace(rows[-1], memory=done.private, mapped=done.mapped)
+    note = f"{corpus.DIMENSION} dimensions, cosine {THRESHOLD}, SQLite; a process's memory stands in its last row"
+    publish("upload-long" if long else "upload", [*rows, *built], note)
+
+
+def make(folder: Path, count: int) -> list[Row]:
+    """Fills a store, builds its indexes, and writes its vectors to a file; returns what building took."""
+    with SqlStore.open(f"sqlite:///{folder / STORE}") as store:
         corpus.fill(store, count, "reference")
-        uploads = upload(store)
-        tables: list[hashes.HashTable] = []
-        rows = [
-            once("building the index, once", count, lambda: opened(store)),
-            once("start-up: checking the index", count, lambda: opened(store)),
-            once("building the index of hashes, once", count, lambda: opened_hashes(store)),
-            once("start-up: checking the index of hashes", count, lambda: tables.append(opened_hashes(store))),
+        np.save(folder / UPLOADED, upload(store))
+        np.save(folder / VECTORS, corpus.matrix(count))
+        return [
+            single("building the index, once", count, lambda: opened(store)),
+            single("building the index of hashes, once", count, lambda: opened_hashes(store)),
         ]
-        near, (stored,) = opened(store), tables
+
+
+def judged(folder: Path) -> list[Row]:
+    """Starts up, and judges uploads one by one, a different one each time."""
+    uploads = np.load(folder / UPLOADED).tolist()
+    count = len(np.load(folder / VECTORS, mmap_mode="r"))
+    with SqlStore.open(f"sqlite:///{folder / STORE}") as store:
+        opening = [
+            single("start-up: checking the index", count, lambda: opened(store)),
+            single("start-up: checking the index of hashes", count, lambda: opened_hashes(store)),
+        ]
+        near, stored = opened(store), opened_hashes(store)
         asked = {one: hashes.table(store.hashes("images", [one]), 8) for one in uploads}
         turns = cycle(uploads)
 
@@ -82,16 +109,44 @@ def main(long: bool = "--long" in sys.argv) -> None:
             if not list(search.prohibited("made", THRESHOLD, ())):
                 raise RuntimeError("an upload whose copy is a reference was not found")
 
-        judged = [
+        return [
+            *opening,
+            single("one upload, start-up included", count, scan),
             timed("by vector (codes, then exact)", count, "references", by_vector, UPLOADS),
             timed("by hash (eight orientations)", count, "references", by_hash, UPLOADS),
             timed("one upload, after start-up", count, "references", both, UPLOADS),
-            timed("one upload, start-up included", count, "references", scan, runs=1),
         ]
-        most = most_memory()  # before every vector is read, for the others
-        rows = [*naive(store, uploads[0]), *judged, *rows]
-    note = f"{corpus.DIMENSION} dimensions, cosine {THRESHOLD}, SQLite; most memory of moderator's ways: {most}"
-    publish("upload-long" if long else "upload", rows, note)
+
+
+def product(folder: Path) -> list[Row]:
+    """The product of one vector with the whole matrix in memory."""
+    rows = np.load(folder / VECTORS)
+    query = rows[0]
+    return [timed("numpy, vectors in memory", len(rows), "references", lambda: rows @ query >= THRESHOLD, UPLOADS)]
+
+
+def flat(folder: Path) -> list[Row]:
+    """faiss's exact index."""
+    index = corpus.flat(folder / VECTORS)
+    query = np.load(folder / VECTORS, mmap_mode="r")[:1]
+    search = partial(index.range_search, np.array(query), THRESHOLD)
+    return [timed("faiss IndexFlatIP", index.ntotal, "references", search, UPLOADS)]
+
+
+def streamed(folder: Path) -> list[Row]:
+    """Reading the store anew."""
+    query = np.load(folder / VECTORS, mmap_mode="r")[0]
+    with SqlStore.open(f"sqlite:///{folder / STORE}") as store:
+        count = len(store.members("references"))
+        blocks = partial(store.vectors, corpus.MODEL, "references")
+
+        def read() -> int:
+            return sum(int((block.matrix @ query >= THRESHOLD).sum()) for block in blocks())
+
+        return [single("reading every stored vector", count, read)]
+
+
+WAYS = {one.__name__: one for one in (product, flat, streamed, judged)}
 
 
 def policy() -> Policy:
@@ -124,28 +179,12 @@ def opened_hashes(store: Store) -> hashes.HashTable:
     return table
 
 
-def once(name: str, count: int, call: Callable[[], object]) -> Row:
+def single(name: str, count: int, call: Callable[[], object]) -> Row:
     return timed(name, count, "references", call, runs=1)
 
 
-def naive(store: Store, one: int) -> list[Row]:
-    """The product of one vector with the whole matrix in memory, faiss's exact index, and reading the store anew."""
-    import faiss
-
-    rows = np.concatenate([block.matrix for block in store.vectors(corpus.MODEL, "references")])
-    query = next(iter(store.vectors(corpus.MODEL, "images", [one]))).matrix
-    index = faiss.IndexFlatIP(corpus.DIMENSION)
-    index.add(rows)
-
-    def read() -> int:
-        return sum(int((block.matrix @ query[0] >= THRESHOLD).sum()) for block in store.vectors(corpus.MODEL, "all"))
-
-    return [
-        timed("numpy, vectors in memory", len(rows), "references", lambda: rows @ query[0] >= THRESHOLD, UPLOADS),
-        timed("faiss IndexFlatIP", len(rows), "references", lambda: index.range_search(query, THRESHOLD), UPLOADS),
-        once("reading every stored vector", len(rows), read),
-    ]
-
-
 if __name__ == "__main__":
-    main()
+    if "--one" in sys.argv:
+        print(json.dumps([asdict(row) for row in WAYS[sys.argv[2]](Path(sys.argv[3]))]))
+    else:
+        main()

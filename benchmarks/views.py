@@ -7,21 +7,17 @@ least similarity that verification asks; what it costs are the embeddings of a p
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.copies import opened
 from benchmarks.panels import OTHERS, half, saved
-from benchmarks.table import RESULTS, machine
+from benchmarks.table import Column, publish
 from moderator import Registry
 from moderator.edits import EDITS
 from moderator.edits.edit import Scene
@@ -97,16 +93,14 @@ def _similarity(ours: tuple[Any, Any, Any], theirs: tuple[Any, Any, Any], views:
     return float(closeness(ours[1][first] @ theirs[1][second].T, ours[0][first], theirs[0][second]).max())
 
 
-def publish(rows: Sequence[Row]) -> None:
-    """Prints the table and writes benchmarks/results/views.json."""
-    table = Table("pictures", "edit", "views", "proposed", "at .6", "embeddings each", box=box.MARKDOWN)
-    for one in rows:
-        table.add_row(one.folder, one.edit, one.views, f"{one.proposed} of {one.pictures}", f"{one.sure}",
-                      f"{one.embeddings:.2f}")  # fmt: skip
-    Console(width=110).print(table)
-    RESULTS.mkdir(exist_ok=True)
-    document = {"title": "views", "machine": machine(), "rows": [asdict(one) for one in rows]}
-    (RESULTS / "views.json").write_text(json.dumps(document, indent=2) + "\n")
+COLUMNS: dict[str, Column] = {
+    "pictures": lambda one: one.folder,
+    "edit": lambda one: one.edit,
+    "views": lambda one: one.views,
+    "proposed": lambda one: f"{one.proposed} of {one.pictures}",
+    "at .6": lambda one: f"{one.sure}",
+    "embeddings each": lambda one: f"{one.embeddings:.2f}",
+}
 
 
 def main() -> None:
@@ -118,11 +112,12 @@ def main() -> None:
     parser.add_argument("--model", default="sscd-distilled")
     asked = parser.parse_args()
     embedded = Embedded(asked.model)
-    publish([
+    rows = [
         row
         for folder in asked.folders
         for row in measure(folder, half(folder, True)[: asked.most], asked.count, embedded)
-    ])  # fmt: skip
+    ]
+    publish("views", rows, columns=COLUMNS)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 So a vector never depends on the pictures that happen to be beside it in a batch, which with dynamic quantisation it
 would (its scale is the batch's), no thread spins while it waits for others, and decoding finds a free moment. Batches
-would be some 15% faster for CLIP in int8 and no faster for SSCD (a prototype of 2026-11-24; not in benchmarks/).
+would be some 15% faster for CLIP in int8, whose 86 MB of weights no cache holds, so that each call reads them anew from
+memory, and no faster for SSCD (a prototype of 2026-11-24; not in benchmarks/).
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ import numpy.typing as npt
 from moderator.embedders.external import external_files, initial
 from moderator.errors import ModelError
 from moderator.machine import cores
+
+THREADS = 1
+"""Of one call. Two that share a call spin while they wait for one another (docs/benchmarks.md has both)."""
 
 Inputs = Mapping[str, npt.NDArray[Any]]
 """One picture or text, by the names of the model's inputs; every array has a first axis of 1."""
@@ -59,7 +63,7 @@ class OnnxSession:
         try:
             onnxruntime.set_default_logger_severity(3)
             options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = 1
+            options.intra_op_num_threads = THREADS
             for name, shape in self._spread.items():
                 whole = np.ascontiguousarray(np.broadcast_to(initial(self.file, name), shape))
                 self._held.append(onnxruntime.OrtValue.ortvalue_from_numpy(whole))
