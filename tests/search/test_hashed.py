@@ -9,8 +9,10 @@ import pytest
 
 from moderator.contracts import Entry, HashBlock, Role, Scope, Store
 from moderator.policy import SearchSpec
-from moderator.search import hashed, hashes, index
+from moderator.search import hashed, hashes, index, kept
+from moderator.search.exact import Hits
 from moderator.search.hashed import Hashed
+from moderator.search.hashes import HashTable
 from moderator.stores.sql import SqlStore
 from tests.handmade import INTAKE, fingerprint, flipped, found, turned
 
@@ -74,6 +76,62 @@ def test_pairs_of_what_has_not_changed_are_looked_for_once(
         assert pairs(store, subjects, "images") == before != []
     later = add(store, "later still", "picture", 0, 6)
     assert later in {other for _, other, _ in pairs(store, store.members("images").tolist(), "images")}
+
+
+@pytest.mark.parametrize("cap", [2, 1000])
+def test_of_pictures_that_come_and_go_the_pairs_are_those_of_all_that_are_there(
+    store: Store, many: None, monkeypatch: pytest.MonkeyPatch, cap: int
+) -> None:
+    monkeypatch.setattr(hashes, "FEW", 2)
+    monkeypatch.setattr(kept, "NEW", 1)
+    random = np.random.default_rng(0)
+    for turn in range(12):
+        add(store, f"new {turn}", "picture", int(random.integers(6)), int(random.integers(40)))
+        if turn % 3 == 1:
+            store.forget([f"/picture/new {int(random.integers(turn))}.png", f"/picture/{turn}.png"])
+        subjects = store.members("images").tolist()[turn % 2 :]
+        for scope in ("images", "references"):
+            with monkeypatch.context() as patch:
+                patch.setattr(hashed, "INDEXED", 1_000_000)
+                plain = pairs(store, subjects, scope, cap=cap)
+            assert pairs(store, subjects, scope, cap=cap) == plain != []
+
+
+def test_pairs_of_a_content_that_has_another_hash_now_are_found(
+    store: Store, many: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashes, "FEW", 2)
+    monkeypatch.setattr(kept, "NEW", 0.1)
+    subjects = store.members("images").tolist()
+    pairs(store, subjects, "images")
+    changed = add(store, "1", "picture", 5, 7, quality=90)
+    assert changed in subjects
+    with monkeypatch.context() as patch:
+        patch.setattr(hashed, "INDEXED", 1_000_000)
+        plain = pairs(store, subjects, "images")
+    assert set(plain) <= set(pairs(store, subjects, "images"))
+
+
+def test_of_one_new_picture_alone_it_is_asked_what_is_near(
+    store: Store, many: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashes, "FEW", 2)
+    monkeypatch.setattr(kept, "NEW", 0.1)
+    pairs(store, store.members("images").tolist(), "images")
+    later = add(store, "later", "picture", 0, 6)
+    asked: list[tuple[int, int]] = []
+    near = hashes.near
+
+    def counted(table: HashTable, stored: HashTable, cap: int) -> Hits:
+        asked.append((len(table), len(stored)))
+        return near(table, stored, cap)
+
+    monkeypatch.setattr(hashes, "near", counted)
+    found = pairs(store, store.members("images").tolist(), "images")
+    (new, everything), (others, stored) = asked
+    assert (new, stored, everything) == (1, 1, others + 1)
+    assert len({first for first, other, _ in found if other == later}) > 1
+    assert len({other for first, other, _ in found if first == later}) > 1
 
 
 def test_what_is_added_and_removed_is_found_and_gone(store: Store, many: None) -> None:

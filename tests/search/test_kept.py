@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from moderator.search import index, kept
 from moderator.search.exact import Hits
 from moderator.search.kept import Question
 
-ASKED = Question("model", "0.9", "the first version")
+VERSION = "the first version"
+ASKED = Question("model", "0.9", 100, lambda rows: f"{VERSION} of {rows}")
 FOUND = Hits(np.array([1, 2]), np.array([2, 1]), np.array([0.5, 0.25], np.float32))
 
 
@@ -28,23 +30,30 @@ def url(tmp_path: Path) -> str:
 def read(url: str, asked: Question = ASKED) -> list[list[float]] | None:
     if (answer := kept.read(url, asked)) is None:
         return None
-    return [part.tolist() for part in (answer[0].contents, answer[0].others, answer[0].scores)]
+    return [part.tolist() for part in (answer.hits.contents, answer.hits.others, answer.hits.scores)]
 
 
 def test_what_was_found_is_read_again_with_what_is_to_be_said_of_it(url: str) -> None:
-    kept.write(url, ASKED, FOUND, "by clusters")
+    kept.write(url, ASKED, FOUND, "by clusters", b"of these rows")
     assert read(url) == [[1, 2], [2, 1], [0.5, 0.25]]
     answer = kept.read(url, ASKED)
     assert answer is not None
-    assert answer[1] == "by clusters"
+    assert (answer.rows, answer.told, answer.among) == (100, "by clusters", b"of these rows")
+
+
+@pytest.mark.parametrize(("rows", "answered"), [(102, True), (103, False), (99, False)])
+def test_of_a_few_more_rows_the_first_ones_pairs_are_known(url: str, rows: int, answered: bool) -> None:
+    kept.write(url, ASKED, FOUND)
+    answer = kept.read(url, replace(ASKED, rows=rows))
+    assert (answer is not None and answer.rows == 100) == answered
 
 
 @pytest.mark.parametrize(
     "asked",
     [
-        Question("model", "0.9", "the second version"),
-        Question("model", "0.8", "the first version"),
-        Question("pdq", "0.9", "the first version"),
+        replace(ASKED, version=lambda rows: f"the second version of {rows}"),
+        replace(ASKED, how="0.8"),
+        replace(ASKED, source="pdq"),
     ],
     ids=["of other rows", "at another threshold", "of another model"],
 )

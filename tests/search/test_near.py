@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from moderator.contracts import Role, Store, VectorBlock
 from moderator.models import ModelId
 from moderator.policy import SearchSpec
-from moderator.search import index, near, pairs
+from moderator.search import index, kept, near, pairs
 from moderator.search.near import Asked, Near
 from moderator.stores.sql import SqlStore
 from moderator.vectors import normalise
@@ -171,6 +171,11 @@ def test_what_is_said_of_clusters_is_said_again_of_the_pairs_that_were_kept(stor
     again: list[str] = []
     assert whole(store, SearchSpec(), first) == whole(store, SearchSpec(), again)
     assert first == again != []
+    store.write([entry("one more", vectors(normalise(np.ones((1, 16))), MODEL))], INTAKE, "picture")
+    for _ in range(2):
+        more: list[str] = []
+        whole(store, SearchSpec(), more)
+        assert more == [f"{first[0]}; what was added since was compared with everything"]
 
 
 def test_all_pairs_of_what_has_not_changed_are_looked_for_once(
@@ -181,12 +186,16 @@ def test_all_pairs_of_what_has_not_changed_are_looked_for_once(
     assert whole(store, SearchSpec(), []) == before != []
 
 
-def test_a_picture_that_was_added_is_found_though_pairs_were_kept(tmp_path: Path, many: None) -> None:
+def test_a_picture_that_was_added_is_found_beside_the_pairs_that_were_kept(
+    tmp_path: Path, many: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "NEW", 1)
     alike = normalise(np.ones((1, 16)))
     with SqlStore.open(f"sqlite:///{tmp_path}/moderator.db") as store:
         first, second = store.write([entry(one, vectors(alike, MODEL)) for one in "ab"], INTAKE, "picture")
         assert {pair[:2] for pair in whole(store, SearchSpec(), [])} == {(first, second), (second, first)}
         (third,) = store.write([entry("c", vectors(alike, MODEL))], INTAKE, "picture")
+        monkeypatch.setattr(pairs, "every", lambda *_: pytest.fail("all were looked for again"))
         assert {pair[:2] for pair in whole(store, SearchSpec(), [])} == set(permutations([first, second, third], 2))
 
 

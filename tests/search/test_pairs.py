@@ -51,6 +51,26 @@ def test_comparing_each_two_loses_no_pair_and_tells_each_both_ways_round(
     assert {(second, first) for first, second in found} == found
 
 
+@given(st.integers(0, 1000), st.integers(2, 60), st.integers(1, 120), st.floats(-0.5, 1))
+@settings(max_examples=40)
+def test_pairs_of_the_first_rows_and_those_of_rows_added_since_are_all_pairs(
+    seed: int, count: int, added: int, threshold: float
+) -> None:
+    matrix = copies(count * 2, 8, seed)
+    known = encoded(matrix)
+    before = max(0, len(matrix) - added)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "ABREAST", 7)
+        patch.setattr(pairs, "ALONG", 16)
+        first, more = pairs.every(known[:before], threshold), pairs.added(known, before, threshold)
+    assert isinstance(first, Partners)
+    assert isinstance(more, Partners)
+    found = first.with_more(more)
+    assert close(matrix, threshold) <= told(found)
+    assert len(found.contents) == len(told(found))
+    assert (np.diff(found.contents) >= 0).all()
+
+
 def test_two_views_of_one_content_are_no_pair() -> None:
     matrix = copies(20, 8)
     found = told(pairs.every(encoded(matrix, np.repeat(np.arange(10), 2)), 0.9))

@@ -484,6 +484,15 @@ class StoreContract:
         pixels = fingerprint("a", pixels="x").pixels
         assert store.with_pixels([pixels, b"none"], "images") == {first: pixels, same: pixels}
 
+    def test_contents_that_share_their_pixels_are_told_with_them_whatever_their_scope(self, store: Store) -> None:
+        first, second, _ = written(
+            store,
+            *[Entry(found(f"/{name}.png"), fingerprint(name, pixels=of)) for name, of in ("ax", "bx", "cy")],
+        )
+        (third,) = store.write([Entry(found("/r.png"), fingerprint("r", pixels="x"))], INTAKE, "reference")
+        pixels = fingerprint("a", pixels="x").pixels
+        assert store.same_pixels() == {first: pixels, second: pixels, third: pixels}
+
     def test_contents_that_several_pictures_hold_are_told_apart_from_those_that_one_does(self, store: Store) -> None:
         several, _, _ = written(store, *[entry(f"/shop/{path}", of=of) for path, of in ("1a", "2b", "3a")])
         store.write([entry("/bad/b", of="b")], INTAKE, "reference")

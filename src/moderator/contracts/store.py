@@ -247,6 +247,10 @@ class Store(ABC):
         """The contents that more than one picture holds, ascending."""
 
     @abstractmethod
+    def same_pixels(self) -> Mapping[int, bytes]:
+        """The judged contents whose pixels another one has, with their digest."""
+
+    @abstractmethod
     def with_pixels(self, pixels: Sequence[bytes], scope: Scope) -> Mapping[int, bytes]:
         """The judged contents of `scope` whose pixels have one of these digests, with it."""
 

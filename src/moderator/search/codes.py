@@ -110,6 +110,11 @@ def decode(matrix: Bytes) -> Matrix:
     return rows
 
 
+def digest(codes: Codes) -> str:
+    """Names these rows: a vector among them that was another one would have another slack."""
+    return hashlib.sha256(codes.contents.tobytes() + codes.slack.tobytes()).hexdigest()
+
+
 def least(threshold: float, queries: Codes, rows: Codes) -> npt.NDArray[np.int32]:
     """Returns the least product of each row with a query, int32 `[n, 1]`, at which the cosine may be at or above
     `threshold`."""

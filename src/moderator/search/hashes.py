@@ -64,7 +64,9 @@ def near(asked: HashTable, stored: HashTable, cap: int) -> Hits:
     """Returns every pair (asked, stored) that differs in at most `PDQ_DISTANCE` bits in some orientation, with at most
     `cap` of the closest for each that is asked; its score is 1 - 2d/256."""
     found = _Found(cap)
-    if len(asked) <= FEW:
+    if len(stored) <= FEW < len(asked):
+        each(lambda row: _each_turned(asked, stored, row, found), range(len(stored)))
+    elif len(asked) <= FEW:
         each(lambda start: _each_two(asked, stored, start, found), range(0, len(stored), ROWS))
     else:
         for band in bands.cut(len(stored), PDQ_DISTANCE):
@@ -130,8 +132,15 @@ def _each_two(asked: HashTable, stored: HashTable, start: int, found: _Found) ->
         found.add(_hits(np.full(len(places), content, dtype=np.int64), ids[places], bits))
 
 
+def _each_turned(asked: HashTable, stored: HashTable, row: int, found: _Found) -> None:
+    """Compares all pictures with one stored one."""
+    for words in asked.words:
+        places, bits = _one(stored.words[:, :, row], words)
+        found.add(_hits(asked.contents[places], np.full(len(places), stored.contents[row]), bits))
+
+
 def _one(turned: Words, words: Words) -> tuple[Ids, Ids]:
-    """The places of stored words `[4, n]` near one picture, of words `[8, 4]`, and in how many bits they differ."""
+    """The places of words `[4, n]` near one picture, of words `[orientations, 4]`, and in how many bits they differ."""
     fewest = np.full(words.shape[1], 255, dtype=np.uint8)
     apart, count = np.empty_like(words[0]), np.empty_like(fewest)
     for hashed in turned:

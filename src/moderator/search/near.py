@@ -24,7 +24,7 @@ from moderator.models import ModelId
 from moderator.policy import SearchSpec
 from moderator.search import codes, exact, index, kept, pairs
 from moderator.search.codes import Codes
-from moderator.search.kept import Question
+from moderator.search.kept import Kept, Question
 from moderator.search.pairs import Partners, Recall
 from moderator.vectors import Ids, Matrix
 
@@ -38,6 +38,9 @@ SAMPLE = 50
 """Subjects that are compared with everything, to measure what a vector index finds: recall to .02 or so."""
 LIKELY = 4
 """How many times the contents that are wanted are compared exactly at first, where a server narrows the search."""
+
+SINCE = "; what was added since was compared with everything"
+"""Is said of clusters where some rows were not looked for by them."""
 
 Narrow = Callable[[VectorBlock], Ids | None]
 """Which contents may be near some of a block; None for any."""
@@ -188,14 +191,15 @@ class Near:
         known = self._known(model) if asked.everything else None
         if known is None or len(subjects) <= HALF * len(np.unique(known.contents)):
             return None
-        question = Question(str(model), f"{threshold!r} {self._spec.pairs}", known.version)
-        if known.version and (found := kept.read(self._store.url, question)) is not None:
-            hits, told = found
-            partners: Partners | None = Partners(hits.contents, hits.others, None)
-        else:
+        how = f"{threshold!r} {self._spec.pairs}"
+        question = Question(str(model), how, len(known), lambda rows: codes.digest(known[:rows]))
+        found = kept.read(self._store.url, question) if known.version else None
+        if found is None:
             partners, told = self._looked_for(known, threshold)
-            if known.version and partners is not None:
-                kept.write(self._store.url, question, partners.hits, told)
+        else:
+            partners, told = _with_added(found, known, threshold)
+        if known.version and partners is not None and (found is None or found.rows < len(known)):
+            kept.write(self._store.url, question, partners.hits, told)
         if told:
             self._note(told)
         return partners
@@ -227,6 +231,16 @@ class Near:
         if self._spec.index:
             return index.mirror(self._store, model, self._note)
         return index.gathered(self._store, model)
+
+
+def _with_added(found: Kept, known: Codes, threshold: float) -> tuple[Partners | None, str]:
+    """Returns the pairs that are kept and those that rows added since are in, and what is to be said of them."""
+    partners = Partners(found.hits.contents, found.hits.others, None)
+    if found.rows == len(known):
+        return partners, found.told
+    more = pairs.added(known, found.rows, threshold)
+    told = found.told if not found.told or found.told.endswith(SINCE) else found.told + SINCE
+    return (None if more is None else partners.with_more(more)), told
 
 
 def _pairs(found: Iterable[exact.Hits]) -> set[tuple[int, int]]:

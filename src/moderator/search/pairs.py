@@ -76,6 +76,14 @@ class Partners:
     recall: Recall | None
     """None where each two were compared."""
 
+    def with_more(self, others: Partners) -> Partners:
+        """Returns these pairs and others."""
+        contents, partners = (
+            np.concatenate(both) for both in ((self.contents, others.contents), (self.others, others.others))
+        )
+        order = np.argsort(contents, kind="stable")
+        return Partners(contents[order], partners[order], self.recall)
+
     @property
     def hits(self) -> Hits:
         """The pairs, without scores: those are the store's to say."""
@@ -128,6 +136,27 @@ def every(codes: Codes, threshold: float) -> Partners | None:
     held = _Held(len(codes))
     work = _upper(codes, threshold, held)
     each(work, range(0, len(codes), ABREAST))
+    return held.partners(codes, None)
+
+
+def added(codes: Codes, before: int, threshold: float) -> Partners | None:
+    """Compares the rows from `before` on with all, and returns the pairs that they are in, as `every` does."""
+    held = _Held(len(codes))
+    asked = [
+        (start, some, product(some.matrix))
+        for start in range(before, len(codes), ABREAST)
+        for some in [codes[start : start + ABREAST]]
+    ]
+
+    def work(at: int) -> None:
+        below = codes[at : at + ALONG]
+        for start, some, times in asked:
+            close = times(below.matrix) >= least(threshold, some, below)
+            first, second = np.divmod(np.flatnonzero(close), len(some))
+            first, second = first + at, second + start
+            held.add(first[first < second], second[first < second])
+
+    each(work, range(0, len(codes), ALONG))
     return held.partners(codes, None)
 
 

@@ -140,6 +140,12 @@ class Pictures(Embeddings):
         sql = "SELECT content_id FROM images WHERE role = 'picture' GROUP BY content_id HAVING COUNT(*) > 1 ORDER BY 1"
         return [row[0] for row in self._session.rows(sql)]
 
+    def same_pixels(self) -> Mapping[int, bytes]:
+        judged = "FROM contents WHERE state = 'judged'"
+        shared = self._session.rows(f"SELECT pixels {judged} GROUP BY pixels HAVING COUNT(*) > 1")
+        sql = f"SELECT id, pixels {judged} AND pixels IN ({{}})"
+        return dict(self._session.each(sql, [pixels for (pixels,) in shared if pixels]))
+
     def with_pixels(self, pixels: Sequence[bytes], scope: Scope) -> Mapping[int, bytes]:
         judged = f"FROM contents c WHERE c.state = 'judged' AND {SCOPES[scope]}"
         return dict(self._session.each(f"SELECT c.id, c.pixels {judged} AND c.pixels IN ({{}})", pixels))
