@@ -16,7 +16,7 @@ from moderator.search.exact import Hits
 from moderator.search.hashes import ORIENTATIONS, WORDS, HashTable
 from moderator.search.rungs import PDQ_BITS, PDQ_DISTANCE
 
-SIZES, LONG_SIZES = (10_000, 100_000), (10_000, 100_000, 1_000_000)
+SIZES, LONG_SIZES = (10_000, 40_000), (10_000, 100_000, 1_000_000)
 CAP = 1_002
 ASKED = 200
 """Pictures that are compared with each stored one, to be scaled to all of them."""

@@ -17,6 +17,8 @@ from benchmarks.table import Row
 
 EVERY, SHARE = 0.05, 10
 """Least seconds between two looks at the memory, and how many times as long as a look takes: it walks every page."""
+SAID = 1_000
+"""Letters that are told of what a failed process wrote."""
 PRIVATE, MAPPED = ("Pss_Anon:", "Pss_Shmem:"), ("Pss_File:",)
 """Lines of the kernel's smaps_rollup: what a process holds, its part of what it shares with others."""
 
@@ -38,7 +40,7 @@ class Ran:
 
 
 def timed(name: str, work: int, unit: str, command: Sequence[str], runs: int = 2) -> Row:
-    """Returns the times of `runs` processes, and the most memory of any. Raises: CalledProcessError."""
+    """Returns the times of `runs` processes, and the most memory of any. Raises: RuntimeError."""
     done = [ran(command) for _ in range(runs)]
     seconds = [one.seconds for one in done]
     private, mapped = max(one.private for one in done), max(one.mapped for one in done)
@@ -52,7 +54,7 @@ def asked(module: str, *arguments: str) -> tuple[Any, Ran]:
 
 
 def ran(command: Sequence[str], *, shown: bool = False, codes: Sequence[int] = (0,)) -> Ran:
-    """Runs a command to its end. Raises: CalledProcessError with what it said, it ended with another code."""
+    """Runs a command to its end. Raises: RuntimeError, it ended with another code."""
     with tempfile.TemporaryFile() as said:
         started = time.perf_counter()
         output = None if shown else said
@@ -67,7 +69,7 @@ def ran(command: Sequence[str], *, shown: bool = False, codes: Sequence[int] = (
         said.seek(0)
         words = said.read().decode(errors="replace")
         if process.returncode not in codes:
-            raise subprocess.CalledProcessError(process.returncode, command, words)
+            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {words[-SAID:]}")
         return Ran(seconds, private, mapped, words)
 
 

@@ -7,7 +7,6 @@ Each is a process of its own, so that the memory it took can be told, and one th
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 from benchmarks import process
@@ -29,7 +28,8 @@ def main() -> None:
         command = [sys.executable, "-m", f"benchmarks.{name}", *(["--long"] if long else [])]
         try:
             ran = process.ran(command, shown=True)
-        except subprocess.CalledProcessError:
+        except RuntimeError as error:
+            print(error)
             failed.append(name)
         else:
             rows.append(once(name, 1, "run", ran.seconds, ran.private, ran.mapped))

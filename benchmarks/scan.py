@@ -17,7 +17,7 @@ from moderator.policy import EmbedderSpec
 from moderator.resources import ready_policies
 from moderator.search.verify import features, verify
 
-COUNT = 96
+COUNT = 48
 SIDE = 640
 PHOTOGRAPHS = (*demo.SHOP, *demo.BANNED)
 

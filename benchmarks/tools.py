@@ -26,7 +26,7 @@ from benchmarks.figures import Scored, Scores
 from benchmarks.peers import PEERS, Peer
 from benchmarks.table import Column, publish
 
-SIZES = Sizes(24, 5, 12)
+SIZES = Sizes(16, 5, 8)
 POLICIES = {"SSCD": "offline", "SSCD distilled": "ci"}
 CODES = (0, 1)
 """How a scan ends: something is found, or nothing."""
