@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from moderator import references
+from moderator import machine, references
 from moderator.contracts import Embedder, Found, Progress, Store
 from moderator.errors import ArgumentError, ModeratorError
 from moderator.ingest import Ingest
@@ -96,6 +96,9 @@ def judge(
         ingest = Ingest(store, list(embedders.values()), policy.limits, progress, reader)
         unread, notes = _references(store, policy, ingest, embedders)
         outcome = ingest.run(walked, "picture", remember=not wanted.metadata)
+        for embedder in embedders.values():
+            embedder.release()
+        machine.give_back_memory()
         gone = ingest.forget_missing(
             [source for source in sources if os.path.isdir(source)],  # noqa: PTH112
             [item[0] for item in walked if isinstance(item, tuple)],

@@ -80,6 +80,16 @@ def test_a_picture_has_one_vector_alone_and_in_a_batch(preset: OnnxEmbedder, ori
     assert alone[0] @ batched[0] == pytest.approx(1, abs=0.02)
 
 
+def test_what_let_go_of_its_weights_loads_them_again_for_the_next_picture(
+    preset: OnnxEmbedder, originals: list[Image.Image]
+) -> None:
+    pictures = [prepare(one, preset.preprocessing) for one in originals[:2]]
+    before = preset.embed(pictures)
+    preset.release()
+    preset.release()
+    assert np.array_equal(preset.embed(pictures), before)
+
+
 def test_a_preset_verifies(preset: OnnxEmbedder) -> None:
     assert preset.verify().endswith("embeds to 512 dimensions")
 

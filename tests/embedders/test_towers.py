@@ -80,6 +80,13 @@ def test_a_picture_has_exactly_one_int8_vector_alone_and_in_any_batch(
     assert np.array_equal(embedder.embed(prepared[::-1])[::-1], together)
 
 
+def test_released_towers_load_again(towers: Path) -> None:
+    loaded = Towers(towers)
+    before = loaded.embed_text(["a red square"])
+    loaded.release()
+    assert np.array_equal(loaded.embed_text(["a red square"]), before)
+
+
 def test_text_embeds_near_its_fp32_vector(tiny_clip: Path, towers: Path) -> None:
     texts = ["a cat", "a much longer text about a dog that sees a cat", "dog " * 200]
     cosines = (clip(towers).embed_text(texts) * clip(tiny_clip, "fp32").embed_text(texts)).sum(axis=1)

@@ -65,6 +65,10 @@ class Embedder(ABC):
             hint="search by text needs a CLIP embedder",
         )
 
+    def release(self) -> None:
+        """Lets go of the weights while nothing is embedded; `embed` loads them again. Nothing by itself."""
+        return
+
     def pull(self) -> Path:
         """Downloads the weights where that is needed, and returns where they are. Raises: ModelError."""
         raise ModelError(f"{self.spec.model} is not downloaded by moderator")

@@ -234,6 +234,10 @@ class ClipEmbedder(Embedder):
     def embed_text(self, texts: Sequence[str]) -> Matrix:
         return self._towers.embed_text(texts) if self.spec.precision == "int8" else self._encode(list(texts))
 
+    def release(self) -> None:
+        if self.spec.precision == "int8":
+            self._towers.release()
+
     def _encode(self, inputs: list[Any]) -> Matrix:
         with self._arithmetic(), _quiet():
             vectors = self.loaded.encode(

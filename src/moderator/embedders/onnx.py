@@ -127,6 +127,9 @@ class OnnxEmbedder(Embedder):
         taken = self._session.inputs[0]
         return normalise(self._session.run([{taken: self._input(picture)} for picture in pictures], self._output))
 
+    def release(self) -> None:
+        self._session.release()
+
     def _input(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
         """Returns one picture as the model takes it, a batch of one."""
         if self.options.layout == "uint8-nhwc":

@@ -76,6 +76,11 @@ class OnnxSession:
     def _calls(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(cores(), thread_name_prefix="onnx")
 
+    def release(self) -> None:
+        """Lets go of weights and of what they ran in, until the next call."""
+        self.__dict__.pop("_session", None)
+        self._held.clear()
+
     @property
     def inputs(self) -> Sequence[str]:
         return [taken.name for taken in self._session.get_inputs()]

@@ -107,6 +107,12 @@ class Towers:
         encoded = self._tokenizer.encode_batch(list(texts))
         return normalise(self._text.run([_tokens(one) for one in encoded], OUTPUT))
 
+    def release(self) -> None:
+        """Lets go of the weights until the next picture or text."""
+        for name in ("_image", "_text"):
+            if (session := self.__dict__.get(name)) is not None:
+                session.release()
+
     @cached_property
     def _image(self) -> OnnxSession:
         return self._checked(IMAGE)
