@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from moderator import local
 from moderator.ingest import Ingest
@@ -118,3 +119,16 @@ def test_in_a_large_store_features_of_pictures_are_not_kept(
     with LocalFeatures(store, Limits(), thumbnails=False) as known:
         assert len(known.of(contents)) == 3
     assert store.features(features.NAME, contents) == {}
+
+
+def test_each_call_has_one_thread_for_its_products_and_what_comes_after_has_all_of_them(
+    stored: tuple[SqlStore, list[int]],
+) -> None:
+    def threads(_: object = None) -> set[int]:
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    with LocalFeatures(stored[0], Limits(), thumbnails=False) as known:
+        features.opencv()  # loads a library of its own
+        before = threads()
+        assert list(known.map(threads, range(3))) == [{1}] * 3
+        assert threads() == before
