@@ -19,7 +19,7 @@ from threadpoolctl import ThreadpoolController
 from moderator.contracts import Found, Store
 from moderator.errors import UnreadableImage, VectorError
 from moderator.intake.decode import Decoded
-from moderator.intake.pool import DecoderPool
+from moderator.intake.pool import DecoderPool, SpareWorkers
 from moderator.machine import cores
 from moderator.models import Image
 from moderator.paths import found_at
@@ -48,12 +48,14 @@ class LocalFeatures:
 
     Args:
         thumbnails: whether a small picture is kept of references too.
+        spare: decoding workers that are taken before any is started.
     """
 
-    def __init__(self, store: Store, limits: Limits, *, thumbnails: bool) -> None:
+    def __init__(self, store: Store, limits: Limits, *, thumbnails: bool, spare: SpareWorkers | None = None) -> None:
         self._store = store
         self._limits = limits
         self._thumbnails = thumbnails
+        self._spare = spare
         self._held: OrderedDict[int, Views] = OrderedDict()
         self._known: OrderedDict[int, Views] = OrderedDict()
         self._pool: DecoderPool | None = None
@@ -154,7 +156,7 @@ class LocalFeatures:
         if not present:
             return {}
         if self._pool is None:
-            self._pool = DecoderPool(self._limits, [features.PREPARED])
+            self._pool = DecoderPool(self._limits, [features.PREPARED], spare=self._spare)
         decoded = {}
         for found, one in self._pool.decode(present):
             content = contents[found.path]

@@ -8,6 +8,12 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+LARGE, UNUSED = 32 << 20, 128 << 20
+"""Bytes of a piece of memory, and of freed memory at an end, from which on glibc gives them back to the system. By
+itself it gives back those of each picture, which the system must then clear for the next one."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""What glibc's mallopt calls the two (malloc.h)."""
+
 _CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -16,6 +22,14 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def keep_memory() -> None:
+    """Has the C library keep what is freed for what comes next, where it can: see `LARGE` and `UNUSED`."""
+    with suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_MMAP_THRESHOLD, LARGE)
+        library.mallopt(_TRIM_THRESHOLD, UNUSED)
 
 
 def give_back_memory() -> None:

@@ -13,6 +13,7 @@ from moderator import machine, references
 from moderator.contracts import Embedder, Found, Progress, Store
 from moderator.errors import ArgumentError, ModeratorError
 from moderator.ingest import Ingest
+from moderator.intake.pool import SpareWorkers
 from moderator.intake.walk import walk
 from moderator.ladder import PROHIBITED, StoredSearch
 from moderator.models import Decision, Fault, Finding, Image, Report, Verdict
@@ -52,13 +53,13 @@ def scan(
     registry: Registry | None = None,
     progress: Progress | None = None,
     name: str = "policy",
-    runner: MakeRunner = LocalRunner,
+    runner: MakeRunner | None = None,
 ) -> Report:
     """Judges pictures by a policy: reads what is new, asks every rule, and keeps the result in the policy's store.
 
     Args:
         name: what the report calls the policy.
-        runner: makes what decodes and embeds: `LocalRunner`, or `RayRunner` for a cluster.
+        runner: makes what decodes and embeds: `RayRunner` for a cluster; None: `LocalRunner`.
 
     Raises:
         ArgumentError: a source is not there. Nothing has been read then.
@@ -79,7 +80,7 @@ def judge(
     registry: Registry,
     progress: Progress,
     name: str,
-    runner: MakeRunner = LocalRunner,
+    runner: MakeRunner | None = None,
 ) -> Report:
     """Does what `scan` does, unknown to the plugins that wait for the end of a scan."""
     started, clock = datetime.now(UTC), time.monotonic()
@@ -87,13 +88,16 @@ def judge(
     walked = list(walk(sources, exclude=policy.exclude, metadata=wanted.metadata, listed=wanted.listed))
     embedders = registry.make_embedders(policy)
     _check_prompts(policy, embedders)
-    reader = runner(list(embedders.values()), policy.limits)
+    spare = SpareWorkers()
+    models = list(embedders.values())
+    reader = runner(models, policy.limits) if runner else LocalRunner(models, policy.limits, spare)
     with (
+        spare,
         registry.open_store(policy.store or f"sqlite:///{DEFAULT_STORE}") as store,
-        verifying(store, policy, progress) as verifier,
+        verifying(store, policy, progress, spare) as verifier,
     ):
         near.check(store, policy.search)
-        ingest = Ingest(store, list(embedders.values()), policy.limits, progress, reader)
+        ingest = Ingest(store, models, policy.limits, progress, reader)
         unread, notes = _references(store, policy, ingest, embedders)
         outcome = ingest.run(walked, "picture", remember=not wanted.metadata)
         for embedder in embedders.values():

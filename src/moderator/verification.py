@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from moderator.contracts import Progress, Store
+from moderator.intake.pool import SpareWorkers
 from moderator.local import LocalFeatures, Views
 from moderator.models import VERIFIED, Evidence, Kind
 from moderator.parts import box_of
@@ -34,9 +35,16 @@ Chosen on attacks on garments and catalogue: less loses copies, more tells black
 class Verifier:
     """Verifies pairs of one store's contents by a policy's `verify` section; a context manager."""
 
-    def __init__(self, store: Store, limits: Limits, chosen: Verify, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        limits: Limits,
+        chosen: Verify,
+        progress: Progress | None = None,
+        spare: SpareWorkers | None = None,
+    ) -> None:
         self.chosen = chosen
-        self.features = LocalFeatures(store, limits, thumbnails=chosen.keep == "thumbnails")
+        self.features = LocalFeatures(store, limits, thumbnails=chosen.keep == "thumbnails", spare=spare)
         self._progress = progress or Progress()
         self._kept = KeptVerifications(store)
         self._unkept: dict[Pair, Verification | None] = {}
@@ -104,12 +112,14 @@ def in_company(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 @contextmanager
-def verifying(store: Store, policy: Policy, progress: Progress | None = None) -> Iterator[Verifier | None]:
-    """Gives a verifier where the policy asks for one."""
+def verifying(
+    store: Store, policy: Policy, progress: Progress | None = None, spare: SpareWorkers | None = None
+) -> Iterator[Verifier | None]:
+    """Gives a verifier where the policy asks for one; it takes `spare` decoding workers before it starts any."""
     if policy.verify is None:
         yield None
     else:
-        with Verifier(store, policy.limits, policy.verify, progress) as verifier:
+        with Verifier(store, policy.limits, policy.verify, progress, spare) as verifier:
             yield verifier
 
 

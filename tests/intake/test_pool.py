@@ -15,7 +15,7 @@ from PIL import Image
 from moderator.contracts import Found
 from moderator.errors import UnreadableImage
 from moderator.intake.decode import Decoded, decode
-from moderator.intake.pool import DecoderPool
+from moderator.intake.pool import DecoderPool, SpareWorkers
 from moderator.models import Preprocessing
 from moderator.policy import Limits
 
@@ -86,6 +86,30 @@ def test_a_worker_answers_what_decoding_in_this_process_gives(photographs: Path,
 def test_no_files_start_no_worker() -> None:
     with DecoderPool(Limits(), [SQUASHED], workers=2) as pool:
         assert list(pool.decode([])) == []
+        assert workers() == []
+
+
+def test_a_pool_leaves_its_workers_to_the_next_which_may_prepare_otherwise(
+    pictures: list[Path], found: MakeFound
+) -> None:
+    started = set[int]()
+    with SpareWorkers() as spare:
+        for wanted in (SQUASHED, Preprocessing(60, 40)):
+            with DecoderPool(Limits(), [wanted], workers=1, spare=spare) as pool:
+                outcomes = [outcome for _, outcome in pool.decode(map(found, pictures))]
+            for outcome in outcomes:
+                assert isinstance(outcome, Decoded)
+                assert outcome.views[0].prepared[0].shape == (wanted.height, wanted.width, 3)
+            started.update(workers())
+    assert len(started) == 1
+    assert workers() == []
+
+
+def test_a_pool_that_is_left_early_leaves_no_worker_that_still_works(pictures: list[Path], found: MakeFound) -> None:
+    with SpareWorkers() as spare:
+        with DecoderPool(Limits(), [SQUASHED], workers=1, spare=spare) as pool:
+            next(pool.decode(map(found, pictures)))
+        assert not spare
         assert workers() == []
 
 

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from moderator import machine
 from moderator.cli import (
     attack,
     calibrate,
@@ -83,6 +84,7 @@ def root(
 def main() -> None:
     """Runs the command line and exits."""
     gc.set_threshold(COLLECTED)
+    machine.keep_memory()
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

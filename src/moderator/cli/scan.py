@@ -58,7 +58,6 @@ def scan(
     Exit codes: 0 clean, 1 findings, 2 your input, 3 environment, 4 a bug, 5 not all judged, 130 interrupted.
     """
     from moderator.cli.progress import progress
-    from moderator.runners.local import LocalRunner
     from moderator.runners.ray import RayRunner
     from moderator.scanning import scan as run
 
@@ -72,7 +71,7 @@ def scan(
     if out is not None:
         output.check_writable(out)
     wanted = wanted_pictures(pictures, metadata, between)
-    reader = partial(RayRunner, address=address) if runner is Where.RAY else LocalRunner
+    reader = partial(RayRunner, address=address) if runner is Where.RAY else None
     report = run(
         chosen.policy, wanted, registry=chosen.registry, progress=progress(), name=chosen.name, runner=reader
     )

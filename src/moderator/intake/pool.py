@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
+from moderator import machine
 from moderator.contracts import Fingerprint, Found
 from moderator.errors import EnvironmentFault, UnreadableImage
 from moderator.intake import channel
 from moderator.intake.decode import Decoded, View
 from moderator.intake.panels import MOST, QUARTERS
 from moderator.intake.worker import BYTES_FIELDS, READY
-from moderator.machine import cores
 from moderator.models import Preprocessing
 from moderator.policy import Limits
 
@@ -33,16 +33,16 @@ WINDOW = 32
 """Files decoded ahead of the one that is due, which may take its full time."""
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """There is a worker for each core, so numpy in a worker gets one thread."""
-KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
-"""glibc would give the memory of each picture back to the system, which must then clear it for the next one: with it
-decoding takes up to twice as long. A worker keeps at most 128 MiB; `Limits.memory_mb` bounds it all the same."""
+KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(machine.LARGE), "MALLOC_TRIM_THRESHOLD_": str(machine.UNUSED)}
+"""Without it decoding takes up to twice as long. A worker keeps at most 128 MiB; `Limits.memory_mb` bounds it all the
+same."""
 GROUNDS = 2
 """Most views of one frame: on white, and on black."""
 
 
 @dataclass(slots=True)
 class _Task:
-    worker: _Worker
+    worker: Worker
     found: Found
     deadline: float
     outcome: Decoded | UnreadableImage | None = None
@@ -52,15 +52,26 @@ class DecoderPool:
     """Decodes many files in worker processes; a context manager.
 
     One thread may use it at a time; `stop` may be called from any.
+
+    Args:
+        workers: how many at most; None: one a core.
+        spare: where workers are taken from before any is started, and left for the next pool of these limits.
     """
 
-    def __init__(self, limits: Limits, preparations: Sequence[Preprocessing], workers: int | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        preparations: Sequence[Preprocessing],
+        workers: int | None = None,
+        spare: SpareWorkers | None = None,
+    ) -> None:
         self._limits = limits
-        self._setup = {"limits": limits.model_dump(), "preparations": [asdict(wanted) for wanted in preparations]}
+        self._preparations = [asdict(wanted) for wanted in preparations]
         views = limits.frames * GROUNDS + MOST + len(QUARTERS)
         self._largest = 3 * views * sum(wanted.width * wanted.height for wanted in preparations)
-        self._size = workers or cores()
-        self._idle: list[_Worker] = []
+        self._size = workers or machine.cores()
+        self._spare = spare
+        self._idle = SpareWorkers() if spare is None else spare
         self._busy: dict[socket.socket, _Task] = {}
         self._stopper, self._stopped = socket.socketpair()
 
@@ -68,10 +79,11 @@ class DecoderPool:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for worker in [*self._idle, *(task.worker for task in self._busy.values())]:
-            worker.kill()
-        self._idle.clear()
+        for task in self._busy.values():
+            task.worker.kill()
         self._busy.clear()
+        if self._spare is None:
+            self._idle.__exit__(*exc)
         self._stopper.close()
         self._stopped.close()
 
@@ -113,8 +125,8 @@ class DecoderPool:
         return True
 
     def _assign(self, found: Found) -> _Task:
-        worker = self._idle.pop() if self._idle else _Worker(self._setup, self._limits, self._largest)
-        worker.ask(found.path)
+        worker = self._idle.pop() if self._idle else Worker(self._limits)
+        worker.ask(found.path, self._preparations)
         allowed = self._limits.seconds if worker.ready else START_SECONDS
         task = self._busy[worker.connection] = _Task(worker, found, time.monotonic() + allowed)
         return task
@@ -126,7 +138,7 @@ class DecoderPool:
             task.deadline = time.monotonic() + self._limits.seconds
             return
         del self._busy[worker.connection]
-        task.outcome = worker.answer()
+        task.outcome = worker.answer(self._largest)
         if worker.alive:
             self._idle.append(worker)
         else:
@@ -142,10 +154,10 @@ class DecoderPool:
             task.outcome = UnreadableImage("timeout", f"not decoded within {self._limits.seconds:g} s")
 
 
-class _Worker:
+class Worker:
     """One worker process and the socket to it. It is asked before it has started, so that several start at once."""
 
-    def __init__(self, setup: object, limits: Limits, largest: int) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.connection, theirs = channel.pair()
         with theirs:
             # -P: the folder that is scanned must not be able to shadow a module.
@@ -156,11 +168,10 @@ class _Worker:
                 stderr=subprocess.DEVNULL,  # decoders chatter about broken files; the answer says what matters
                 env={**os.environ, **ONE_THREAD, **KEPT_MEMORY, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        self._largest = largest
         self.alive = True
         self.ready = False
         self.connection.settimeout(limits.seconds)  # an answer that begins must also end
-        channel.send(self.connection, setup)
+        channel.send(self.connection, limits.model_dump())
 
     def greet(self) -> None:
         """Takes the first message of a worker that has started. Raises: EnvironmentFault, it has died instead."""
@@ -170,13 +181,14 @@ class _Worker:
             self.kill()
             raise _not_started()
 
-    def ask(self, path: str) -> None:
+    def ask(self, path: str, preparations: object) -> None:
         with contextlib.suppress(OSError):  # a dead worker is told by its answer
-            channel.send(self.connection, path)
+            channel.send(self.connection, [path, preparations])
 
-    def answer(self) -> Decoded | UnreadableImage:
+    def answer(self, largest: int) -> Decoded | UnreadableImage:
+        """Takes the answer, of at most `largest` bytes of pixels."""
         try:
-            return self._parse(*channel.receive(self.connection, self._largest))
+            return self._parse(*channel.receive(self.connection, largest))
         except (EOFError, OSError, ValueError, KeyError, TypeError):
             self.alive = False
             code = self._process.wait() if self._exited() else None
@@ -203,6 +215,18 @@ class _Worker:
         self.connection.close()
         self._process.kill()
         self._process.wait()
+
+
+class SpareWorkers(list[Worker]):
+    """Idle workers that one pool leaves to the next; a context manager that ends them."""
+
+    def __enter__(self) -> SpareWorkers:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for worker in self:
+            worker.kill()
+        self.clear()
 
 
 def _not_started() -> EnvironmentFault:

@@ -30,19 +30,18 @@ READY = "ready"
 
 def serve(connection: socket.socket) -> None:
     """Answers requests until the parent closes the connection."""
-    setup, _ = channel.receive(connection)
+    bounds, _ = channel.receive(connection)
     # The pool has checked them; importing what checks would double a worker's start.
-    limits = cast("Limits", SimpleNamespace(**setup["limits"]))
-    preparations = [Preprocessing(**wanted) for wanted in setup["preparations"]]
+    limits = cast("Limits", SimpleNamespace(**bounds))
     _bound_memory(limits.memory_mb)
     channel.send(connection, READY)
     while True:
         try:
-            path, _ = channel.receive(connection)
+            (path, wanted), _ = channel.receive(connection)
         except EOFError:
             return
         try:
-            _answer(connection, decode(path, limits, preparations))
+            _answer(connection, decode(path, limits, [Preprocessing(**one) for one in wanted]))
         except UnreadableImage as refusal:
             channel.send(connection, {"code": refusal.code, "reason": refusal.reason})
         except MemoryError:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from moderator.contracts import Embedder, Found
 from moderator.intake.decode import Decoded
-from moderator.intake.pool import DecoderPool
+from moderator.intake.pool import DecoderPool, SpareWorkers
 from moderator.policy import Limits
 from moderator.runners.embedding import embed_wanted
 from moderator.runners.runner import Batch, Embedded, Runner, Wanted, batch_size, batched
@@ -27,20 +27,25 @@ T = TypeVar("T")
 
 
 class LocalRunner(Runner):
-    """Decodes in worker processes and embeds in this one."""
+    """Decodes in worker processes and embeds in this one.
+
+    Args:
+        spare: decoding workers that are taken before any is started, and left for what decodes next.
+    """
 
     depth = 2
 
-    def __init__(self, embedders: Sequence[Embedder], limits: Limits) -> None:
+    def __init__(self, embedders: Sequence[Embedder], limits: Limits, spare: SpareWorkers | None = None) -> None:
         self._embedders = embedders
         self._limits = limits
+        self._spare = spare
 
     @contextmanager
     def read(self, files: Iterable[Found]) -> Iterator[Iterator[Batch]]:
         preparations = [embedder.preprocessing for embedder in self._embedders]
         self._model = ThreadPoolExecutor(1, thread_name_prefix="embed")
         try:
-            with DecoderPool(self._limits, preparations) as pool:
+            with DecoderPool(self._limits, preparations, spare=self._spare) as pool:
                 decoded = map(Batch, batched(pool.decode(files), batch_size(self._embedders)))
                 with ahead(decoded, AHEAD, pool.stop) as batches:
                     yield batches
