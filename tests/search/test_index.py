@@ -60,7 +60,10 @@ def opened(store: Store, model: ModelId = MODEL) -> tuple[Codes, list[str]]:
 def holds_what_the_store_holds(made: Codes, store: Store, model: ModelId = MODEL) -> bool:
     told = index.gathered(store, model)
     assert told is not None
-    return all(np.array_equal(getattr(made, name), getattr(told, name)) for name in ("contents", "slack", "matrix"))
+    # A product of matrices may round a row otherwise among other rows: on some processors it does.
+    apart = abs(made.matrix.astype(int) - told.matrix)
+    alike = (apart <= 1).all() and (apart > 0).mean() < 0.01 and np.allclose(made.slack, told.slack, atol=1e-4)
+    return bool(alike) and np.array_equal(made.contents, told.contents)
 
 
 def file_of(folder: Path, model: ModelId = MODEL) -> Path:
