@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 HEAVY = (
     *("torch", "sentence_transformers", "transformers", "onnxruntime", "pymysql", "ray"),
@@ -29,13 +31,25 @@ def test_help_imports_nothing_heavy() -> None:
     assert [name for name in HEAVY if name in modules] == []
 
 
-def test_a_scan_by_the_ci_policy_never_imports_torch(tmp_path: Path, photographs: Path) -> None:
-    arguments = ["scan", str(photographs), "--policy", "ci", "--store", f"sqlite:///{tmp_path}/ci.db"]
+def test_a_scan_by_the_ci_policy_never_imports_torch_and_a_second_one_no_model_nor_what_verifies(
+    tmp_path: Path, photographs: Path
+) -> None:
+    pictures = tmp_path / "in"
+    shutil.copytree(photographs, pictures)
+    with Image.open(photographs / "astronaut.png") as opened:
+        opened.crop((40, 60, 410, 430)).save(pictures / "crop.png")
+    arguments = ["scan", str(pictures), "--policy", "ci", "--store", f"sqlite:///{tmp_path}/ci.db"]
     program = LISTS_MODULES.replace('["--help"]', repr(arguments))
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    modules = ran.stdout.rpartition("MODULES")[2].split()
-    assert "onnxruntime" in modules
-    assert [name for name in ("torch", "sentence_transformers", "transformers") if name in modules] == []
+
+    def imported(*names: str) -> list[str]:
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert ran.returncode == 1  # the crop is a copy
+        modules = ran.stdout.rpartition("MODULES")[2].split()
+        return [name for name in names if name in modules]
+
+    torch, verifies = ("torch", "sentence_transformers", "transformers"), ("onnxruntime", "cv2", "scipy")
+    assert imported(*torch, *verifies) == [*verifies]
+    assert imported(*torch, *verifies) == []
 
 
 def test_a_decoding_worker_imports_only_what_decodes() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from moderator.scanning import Pictures
 from moderator.search.verify import Verification, verify_within
 from moderator.search.verify.features import Features
 from moderator.search.verify.within import Boxes
+from moderator.verification import in_company
 
 
 def findings(policy: Policy, folder: Path, registry: Registry, rule: str) -> list[Finding]:
@@ -171,3 +174,12 @@ def _right(left: Path) -> Path:
     assert spec is not None
     assert spec.origin is not None
     return Path(spec.origin).with_name("data") / left.name.replace("left", "right")
+
+
+def test_pairs_of_more_pictures_than_are_held_come_with_those_of_each_picture_together() -> None:
+    pairs = [(number, number + 1) for number in range(300)]
+    shuffled = random.Random(1).sample(pairs, len(pairs))
+    ordered = in_company(shuffled)
+    assert sorted(ordered) == pairs
+    assert all(abs(ordered.index(one) - ordered.index(next_one)) <= 2 for one, next_one in pairwise(pairs))
+    assert in_company(shuffled[:20]) == shuffled[:20]

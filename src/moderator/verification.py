@@ -10,7 +10,7 @@ import numpy as np
 
 from moderator.contracts import Progress, Store
 from moderator.intake.pool import SpareWorkers
-from moderator.local import LocalFeatures, Views
+from moderator.local import HELD, LocalFeatures, Views
 from moderator.models import VERIFIED, Evidence, Kind
 from moderator.parts import box_of
 from moderator.policy import Limits, Policy, Verify
@@ -93,15 +93,17 @@ class Verifier:
 
 def in_company(pairs: Sequence[Pair]) -> list[Pair]:
     """Returns the pairs in an order in which each content's come close together, so that its features are made once.
+    Where those of all are held anyway it is theirs: loading scipy takes longer than a scan in which nothing is new.
 
     The contents are numbered so that no pair is wide (Cuthill and McKee, 1969).
     """
+    contents, places = np.unique(np.array(pairs, dtype=np.int64), return_inverse=True)
+    if len(contents) <= HELD:
+        return list(pairs)
+
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-    if not pairs:
-        return []
-    contents, places = np.unique(np.array(pairs), return_inverse=True)
     first, second = places.reshape(-1, 2).T
     both = np.concatenate([first, second]), np.concatenate([second, first])
     graph = coo_array((np.ones(2 * len(pairs), np.int8), both), shape=(len(contents), len(contents)))
