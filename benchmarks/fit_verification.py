@@ -29,13 +29,13 @@ from moderator.search.verify.signs import SIGNS
 
 TARGET = Path(probability.__file__).with_name("probability.json")
 TREES, LEAVES, RATE, L2, LEAST = 300, 8, 0.06, 3.0, 20
-STRUCTURE_CAUTION, COLOURS_CAUTION = -1.5, 0.25
-"""By how much the log odds of the forests are lowered. Those of the first are raised: copies are one pair in seven of
-those it is fitted to, and the rest the closest there are. Chosen on collections left out, by what is told at .9."""
+STRUCTURE_CAUTION, COLOURS_CAUTION = -1.5, -1.0
+"""By how much the log odds of the forests are lowered; they are raised: copies are one pair in seven of those that the
+first is fitted to, and the rest the closest there are. Chosen on collections left out, by what is told at .9."""
 EACH = 1000.0
 """What the pairs of a collection weigh together."""
-DOUBLED = 2.0
-"""How many times as much a variant weighs: to call one a copy is worse than to call a copy one."""
+REAL = 3.0
+"""How many times as much a variant of a table of products weighs, beside one that we have recoloured."""
 SURE = Verify().probability
 KINDS = ("whole", "stored")
 """Of both pictures of a pair, or of one and what is stored of the other."""
@@ -47,8 +47,8 @@ STRUCTURE = {
 """Signs that tell whether two pictures are one, and whether more of them must make it likelier (1) or not (-1)."""
 COLOURS = {
     "luma": -1, "plain_luma": -1, "shading": -1, "chroma": -1, "plain_chroma": -1, "left": -1, "recoloured": -1,
-    "cast": -1, "saturation": 0, "gamma": 0, "contrast": 0, "unexplained": -1, "plain": 0, "fine_share": 1,
-    "coarse_correlation": 0, "overlap": 0, "textured": 0, "fine_correlation": 1, "dense": 1,
+    "part": -1, "part_left": -1, "cast": -1, "saturation": 0, "gamma": 0, "contrast": 0, "unexplained": -1, "plain": 0,
+    "fine_share": 1, "coarse_correlation": 0, "overlap": 0, "textured": 0, "fine_correlation": 1, "dense": 1,
 }  # fmt: skip
 """The same of whether colours differ by an edit of the whole."""
 
@@ -74,13 +74,12 @@ def examples(collections: Sequence[Pairs], kind: str) -> Examples:
         np.concatenate([one[kept] for one, kept in zip(signs, known, strict=True)]),
         np.concatenate([one.labels[kept] for one, kept in zip(collections, known, strict=True)]),
         np.concatenate([(one.edits == RECOLOURED)[kept] for one, kept in zip(collections, known, strict=True)]),
-        np.concatenate(
-            [
-                np.where(one.labels[kept] == VARIANT, DOUBLED, 1.0) * EACH / kept.sum()
-                for one, kept in zip(collections, known, strict=True)
-            ]
-        ),
+        np.concatenate([_weights(one)[kept] * EACH / kept.sum() for one, kept in zip(collections, known, strict=True)]),
     )
+
+
+def _weights(pairs: Pairs) -> Signs:
+    return np.where((pairs.labels == VARIANT) & (pairs.edits != RECOLOURED), REAL, 1.0)
 
 
 def both(of: Examples) -> Mapping[str, Any]:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +15,9 @@ from PIL import Image
 from benchmarks.collection import COPY, ITEM, OTHER, RECOLOURED, VARIANT, Picture, called_one, distinct
 from benchmarks.copies import Made, Shown, opened, saved
 from benchmarks.recolour import recoloured
+from moderator.edits import EDITS
 from moderator.intake.panels import panels
-from moderator.search.verify import geometry, signs
+from moderator.search.verify import signs
 from moderator.search.verify.features import Features
 from moderator.search.verify.within import part_of
 from moderator.vectors import Matrix
@@ -25,14 +25,20 @@ from moderator.vectors import Matrix
 SEED = 7
 BACKGROUNDS = 12
 """Pictures that collages and backgrounds are made of; they are among no references."""
-EDITED, EDITS = 90, 5
+EDITED, EACH = 90, 5
 """Most pictures of a collection that are edited, and edited copies of each."""
+RECOLOURS = 3
+"""Recoloured variants of each of those."""
+EDITED_TOO = ("padding", "mirror", "rotate-5", "squash", "screenshot")
+"""Edits, one of which is done to the last variant; none changes colours, or may crop away what is recoloured."""
 SHOWN_TOO = 5
 """Times as many pictures are measured against one another as they are."""
 NEAR = 4
 """References that each copy is measured against, besides its own; a panel is against half as many."""
 ALIKE = 0.75
 """Cosine from which on two pictures without metadata may be one, in two states: what such a pair is, nothing tells."""
+STILL = 0.9
+"""The same of two photographs of one item: frames between which next to nothing moved."""
 UNTOLD = -1
 """Two photographs of a coloured item, which may be one and its crop."""
 SHOWN = 0.6
@@ -77,10 +83,11 @@ def measured(folder: Path, edited: int = EDITED) -> Pairs:
     shown = {one.family for one in backgrounds}
     known = [one for one in known if one.family not in shown][: SHOWN_TOO * edited]
     references = [made.shown(opened(one.path), number) for number, one in enumerate(known)]
-    known, references = _apart(known, references, made.embedded(references))
+    known, references, vectors = _apart(known, references, made.embedded(references))
     asked = [*((one, False) for one in references), *_asked(made, known[:edited])]
-    cosines = made.embedded([shown for shown, _ in asked]) @ made.embedded(references).T
+    cosines = made.embedded([shown for shown, _ in asked]) @ vectors.T
     relations = _relations(known)
+    relations[(relations == ITEM) & (vectors @ vectors.T >= STILL)] = UNTOLD
     rows: list[tuple[Vector, Vector, int, str, bool]] = []
     for (one, panel), row in zip(asked, cosines, strict=True):
         for place in _places(one, row, panel=panel):
@@ -99,27 +106,41 @@ def _rarest(known: Sequence[Picture]) -> list[Picture]:
     return sorted(known, key=lambda one: sizes[one.family])[:BACKGROUNDS]
 
 
-def _apart(known: Sequence[Picture], shown: Sequence[Shown], vectors: Matrix) -> tuple[list[Picture], list[Shown]]:
+def _apart(
+    known: Sequence[Picture], shown: Sequence[Shown], vectors: Matrix
+) -> tuple[list[Picture], list[Shown], Matrix]:
     """Leaves out pictures that may be copies of an earlier one, where no metadata tells: to call such a pair two
     pictures could lie."""
     same = called_one((one.hashes, one.quality) for one in shown)
     same = (same | (vectors @ vectors.T > ALIKE)) & (_relations(known) == OTHER)
     kept = [place for place in range(len(known)) if not same[place, :place].any()]
-    return [known[place] for place in kept], [replace(shown[place], source=at) for at, place in enumerate(kept)]
+    apart = [replace(shown[place], source=at) for at, place in enumerate(kept)]
+    return [known[place] for place in kept], apart, vectors[kept]
 
 
 def _asked(made: Made, known: Sequence[Picture]) -> Iterator[tuple[Shown, bool]]:
     """Yields edited copies and variants, and panels of those copies, and whether each is a panel."""
     for number, one in enumerate(known):
         picture = opened(one.path)
-        for copy, edit in made.copies(picture, number, made.chosen(number, EDITS)):
+        for copy, edit in made.copies(picture, number, made.chosen(number, EACH)):
             shown = made.shown(copy, number, edit.name)
             yield shown, False
             for panel in _panels(made, copy, shown):
                 yield panel, True
-        variant = recoloured(picture, np.random.default_rng([SEED, number, 2])) if number % 2 == 0 else None
-        if variant is not None:
-            yield made.shown(saved(variant), number, RECOLOURED), False
+        for variant in _variants(made, picture, number):
+            yield made.shown(variant, number, RECOLOURED), False
+
+
+def _variants(made: Made, picture: Image.Image, number: int) -> Iterator[Image.Image]:
+    """Yields recoloured variants of a picture, the last of them edited after that."""
+    for take in range(RECOLOURS):
+        if (variant := recoloured(picture, np.random.default_rng([SEED, number, 2 + take]))) is None:
+            continue
+        if take < RECOLOURS - 1:
+            yield saved(variant)
+        else:
+            edit = EDITS[EDITED_TOO[number % len(EDITED_TOO)]]
+            yield from (shown for shown, _ in made.copies(variant, number, [edit]))
 
 
 def _panels(made: Made, picture: Image.Image, shown: Shown) -> Iterator[Shown]:
@@ -149,8 +170,6 @@ def _relations(known: Sequence[Picture]) -> npt.NDArray[np.int64]:
 
 def _signs(first: Features, second: Features) -> tuple[Vector, Vector]:
     nothing = np.full(len(signs.SIGNS), np.nan)
-    if (alignment := geometry.align(first, second)) is None:
-        return nothing, nothing
-    known: list[Any] = [signs.measure(first, other, alignment) for other in (second, second.with_pixels(None))]
+    known = [signs.measure(first, other) for other in (second, second.with_pixels(None))]
     whole, stored = (nothing if one is None else signs.coloured(one) for one in known)
     return whole, stored

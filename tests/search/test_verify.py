@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,11 @@ from moderator.intake.decode import prepare
 from moderator.models import Evidence, Kind
 from moderator.policy import Verify
 from moderator.search.verify import Verification, features, geometry, signs, verify
+from moderator.search.verify.align import align
 from moderator.search.verify.colour import colour
 from moderator.search.verify.features import Features
 from moderator.search.verify.geometry import Alignment
-from moderator.search.verify.photometry import Blocks
+from moderator.search.verify.photometry import FINE, Blocks, blocks
 from moderator.verification import evidence
 
 
@@ -62,10 +64,37 @@ def test_it_does_not_matter_which_of_two_was_edited(
     assert verify(known["coffee"], copy).copy >= Verify().probability
 
 
+@pytest.mark.parametrize("edit", ["crop-50", "mirror", "perspective", "screenshot", "collage-3x3", "blur", "filter"])
+def test_which_of_two_is_named_first_changes_nothing(
+    edit: str, pictures: dict[str, Image.Image], known: dict[str, Features]
+) -> None:
+    copy = local(EDITS[edit].apply(pictures["coffee"], 5, [pictures["chelsea"]]))
+    for other in (known["coffee"], known["chelsea"], known["coffee"].with_pixels(None)):
+        one_way, other_way = verify(copy, other), verify(other, copy)
+        assert other_way == replace(one_way, region=one_way.region and one_way.region.reversed)
+
+
+def smooth(seed: int) -> Image.Image:
+    """Returns clouds of colour, in which no keypoint is found."""
+    coarse = np.random.default_rng(seed).uniform(0, 255, (4, 5, 3)).astype(np.uint8)
+    return Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize(("edit", "mirrored"), [("rotate-5", False), ("perspective", False), ("mirror", True)])
+def test_a_smooth_picture_is_laid_onto_its_edited_copy(edit: str, mirrored: bool) -> None:
+    first, second = (local(one) for one in (smooth(1), EDITS[edit].apply(smooth(1), 1)))
+    alignment = align(first, second)
+    assert alignment is not None
+    assert alignment.mirrored == mirrored
+    fine = blocks(first, second, alignment, FINE)
+    assert fine is not None
+    assert np.abs(fine.ours - fine.theirs)[fine.seen].mean() < 3
+
+
 def test_a_text_over_a_picture_leaves_it_its_keypoints(
     pictures: dict[str, Image.Image], known: dict[str, Features]
 ) -> None:
-    alignment = geometry.align(local(EDITS["text"].apply(pictures["chelsea"], 2)), known["chelsea"])
+    alignment = align(local(EDITS["text"].apply(pictures["chelsea"], 2)), known["chelsea"])
     assert alignment is not None
     assert alignment.inliers > 50
 
@@ -103,13 +132,13 @@ def test_a_thing_that_stands_before_the_others_wanders(seed: int) -> None:
 def test_no_edit_makes_a_picture_wander(
     edit: str, pictures: dict[str, Image.Image], known: dict[str, Features]
 ) -> None:
-    alignment = geometry.align(local(EDITS[edit].apply(pictures["coffee"], 4)), known["coffee"])
+    alignment = align(local(EDITS[edit].apply(pictures["coffee"], 4)), known["coffee"])
     assert alignment is not None
     assert geometry.wander(alignment) < 0.4
 
 
 def test_two_views_of_a_scene_wander(known: dict[str, Features]) -> None:
-    alignment = geometry.align(known["motorcycle_left"], local(demo.photograph("motorcycle_right.png")))
+    alignment = align(known["motorcycle_left"], local(demo.photograph("motorcycle_right.png")))
     assert alignment is not None
     assert geometry.wander(alignment) > 0.5
 
@@ -171,6 +200,21 @@ def test_a_brighter_copy_is_explained_though_it_is_clipped(gain: float, seed: in
     assert told.unexplained < 0.2
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_a_plain_part_in_another_colour_is_told(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    yes = np.ones((8, 8), dtype=np.bool_)
+    before = random.uniform(40, 215, (8, 8, 3)).astype(np.float32)
+    before[2:5, 2:5] = 230
+    after = before.copy()
+    after[2:5, 2:5] = 230, 200, 150
+    texture = yes.copy()
+    texture[2:5, 2:5] = False
+    told = colour(Blocks(yes, texture, texture, np.ones((8, 8), dtype=np.float32), after, before))
+    assert np.expm1(told.part) == pytest.approx(9)
+    assert told.part_left > 20
+
+
 SAME_BY_HASH = Evidence("pdq", Kind.COPY, 0.9, 0.7578, "12 of 256 bits differ")
 
 
@@ -216,7 +260,7 @@ def test_a_mirrored_copy_says_so(pictures: dict[str, Image.Image], known: dict[s
 
 def test_descriptors_of_the_mirrored_picture_need_no_second_look(pictures: dict[str, Image.Image]) -> None:
     seen = local(ImageOps.mirror(pictures["coffee"]))
-    alignment = geometry.align(seen, local(pictures["coffee"]))
+    alignment = align(seen, local(pictures["coffee"]))
     assert alignment is not None
     assert alignment.mirrored
     assert alignment.inliers > 100

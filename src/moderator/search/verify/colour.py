@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moderator.search.verify.features import opencv
-from moderator.search.verify.photometry import Blocks
+from moderator.search.verify.photometry import AGREES, Blocks, largest
 
 Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -32,6 +32,8 @@ LEVELS = 12.0
 """Levels by which a block may differ from what the change for the whole picture explains."""
 DARK, BRIGHT = 6.0, 249.0
 """Levels below and above which a mean of a block may be of clipped ones."""
+PARTS = 4
+"""Largest patches that are looked at one by one."""
 ROUNDS = 3
 """Rounds of the robust fit."""
 FITTED = 60
@@ -51,6 +53,9 @@ class Colour:
         chroma, plain_chroma: share of blocks whose colour differs, whatever their brightness.
         left: mean difference of colour, in levels.
         recoloured: the largest connected patch of agreeing blocks that differ in colour or brightness, as a share.
+        part: the largest connected patch of blocks, agreeing or plain, that differ so and keep their outline, as a
+            logarithm of blocks: what is laid over a picture brings an outline of its own, a recoloured thing does not.
+        part_left: the mean difference of colour there, in levels.
         cast: by how much the gains of the channels differ, as a standard deviation of their logarithms.
         saturation, gamma: of the change.
         contrast: the mean colour of blocks after the change, in levels from grey: how much there was to compare.
@@ -64,6 +69,8 @@ class Colour:
     plain_chroma: float
     left: float
     recoloured: float
+    part: float
+    part_left: float
     cast: float
     saturation: float
     gamma: float
@@ -71,7 +78,7 @@ class Colour:
     unexplained: float
 
 
-UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
+UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
 """Of pictures that overlap in too few blocks to tell."""
 
 
@@ -84,14 +91,14 @@ def colour(compared: Blocks) -> Colour:
     asked = compared.seen & (compared.agrees | ~compared.textured)
     if asked.sum() < 6:
         return UNKNOWN
-    agrees = compared.agrees[asked]
     ours, theirs = (one[asked].astype(np.float64) for one in (compared.ours, compared.theirs))
-    both = (_told(after, before, asked, agrees) for after, before in ((ours, theirs), (theirs, ours)))
+    both = (_told(after, before, asked, compared) for after, before in ((ours, theirs), (theirs, ours)))
     return min(both, key=lambda one: (one.unexplained, one.left))
 
 
-def _told(after: Values, before: Values, asked: Mask, agrees: Mask) -> Colour:
-    """Measures what a change of the second colours into the first leaves."""
+def _told(after: Values, before: Values, asked: Mask, compared: Blocks) -> Colour:
+    """Measures what a change of the second colours into the first leaves, of the asked blocks."""
+    agrees = compared.agrees[asked]
     change = _fitted(after, before, np.where(agrees, 1.0, 0.4))
     raw = change.applied(before)
     known = (raw > -4) & (raw < 259)
@@ -105,6 +112,7 @@ def _told(after: Values, before: Values, asked: Mask, agrees: Mask) -> Colour:
     shaded = np.abs(_smooth(difference, asked, told & agrees)) > 1.5 * LEVELS
     odd = (left > LEVELS) | shaded
     textured, plain = told & agrees, told & ~agrees
+    part, size = _part(_spread(asked, odd & told), compared)
     return Colour(
         luma=_mean(luma, textured),
         plain_luma=_mean(luma, plain),
@@ -112,7 +120,9 @@ def _told(after: Values, before: Values, asked: Mask, agrees: Mask) -> Colour:
         chroma=_mean(left > LEVELS, textured),
         plain_chroma=_mean(left > LEVELS, plain),
         left=_mean(left, told),
-        recoloured=_patch(asked, odd & textured),
+        recoloured=float(largest(_spread(asked, odd & textured))[asked].mean()),
+        part=float(np.log1p(size)),
+        part_left=_mean(left, part[asked]),
         cast=float(np.log(change.gains).std()),
         saturation=change.saturation,
         gamma=change.gamma,
@@ -144,12 +154,28 @@ def _smooth(left: Values, asked: Mask, trusted: Mask) -> Values:
     return rest
 
 
-def _patch(asked: Mask, differs: Mask) -> float:
+def _spread(asked: Mask, values: Mask) -> Mask:
+    """Returns values of the asked blocks as a mask over all blocks."""
+    spread = np.zeros(asked.shape, dtype=np.bool_)
+    spread[asked] = values
+    return spread
+
+
+def _part(odd: Mask, compared: Blocks) -> tuple[Mask, float]:
+    """Returns the patch of odd blocks that has the most of them, and how many: plain ones count by the share of the
+    blocks around the patch that are clear in both pictures and correlate, were it with light and dark exchanged."""
     cv2 = opencv()
-    odd = np.zeros(asked.shape, dtype=np.uint8)
-    odd[asked] = differs
-    count, _, found, _ = cv2.connectedComponentsWithStats(odd, connectivity=8)
-    return float(found[1:, cv2.CC_STAT_AREA].max() / asked.sum()) if count > 1 else 0.0
+    outline = compared.seen & compared.clear & (np.abs(compared.correlation) >= AGREES)
+    _, labels, found, _ = cv2.connectedComponentsWithStats(odd.astype(np.uint8), connectivity=8)
+    best, most = np.zeros_like(odd), 0.0
+    for label in 1 + np.argsort(-found[1:, cv2.CC_STAT_AREA])[:PARTS]:
+        patch = labels == label
+        around = cv2.dilate(patch.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_) & ~patch
+        agreeing = int((patch & compared.agrees).sum())
+        size = agreeing + _mean(outline, around) * (int(patch.sum()) - agreeing)
+        if size > most:
+            best, most = patch, size
+    return best, most
 
 
 @dataclass(frozen=True, slots=True, eq=False)

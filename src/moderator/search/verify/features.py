@@ -80,10 +80,16 @@ class Features:
         """The picture as `SMALL` x `SMALL` grey levels, of mean 0 and deviation 1; None without pixels."""
         if self.pixels is None:
             return None
-        cv2 = opencv()
-        grey = cv2.resize(cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY), (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+        grey = self.grey(SMALL)
         normal: npt.NDArray[np.float64] = (grey - grey.mean()) / max(float(grey.std()), 1.0)
         return normal
+
+    def grey(self, side: int) -> Pixels:
+        """Returns the picture, which must have its pixels, as `side` x `side` grey levels, whatever its shape."""
+        cv2 = opencv()
+        grey = cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY)
+        small: Pixels = cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
+        return small
 
     @cached_property
     def shrunk(self) -> Callable[[tuple[int, int]], Pixels]:

@@ -153,3 +153,13 @@ def _counted(points: Points, picture: Features) -> npt.NDArray[np.float64]:
         points[:, 1], points[:, 0], bins=GRID, range=((0, picture.height), (0, picture.width))
     )
     return counts
+
+
+def largest(mask: Mask) -> Mask:
+    """Returns the largest connected patch of a mask."""
+    cv2 = opencv()
+    count, labels, found, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count < 2:
+        return np.zeros_like(mask)
+    patch: Mask = labels == 1 + found[1:, cv2.CC_STAT_AREA].argmax()
+    return patch

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moderator.search.verify.align import align
 from moderator.search.verify.colour import UNKNOWN, Colour, colour
-from moderator.search.verify.features import Features, opencv
-from moderator.search.verify.geometry import Alignment, Mask, inside, wander
-from moderator.search.verify.photometry import COARSE, FINE, Blocks, blocks, stored_blocks
+from moderator.search.verify.features import Features
+from moderator.search.verify.geometry import Alignment, inside, wander
+from moderator.search.verify.photometry import COARSE, FINE, Blocks, blocks, largest, stored_blocks
 
 SIGNS = (
     "inliers", "agreed", "kept", "residual", "wander", "stretch",
     "textured", "agreeing", "fine_share", "fine_correlation", "weakest", "dense", "patch",
     "coarse_share", "coarse_correlation", "overlap", "overlap_first",
     "luma", "plain_luma", "shading", "chroma", "plain_chroma", "left", "recoloured", "cast", "saturation", "gamma",
-    "contrast", "unexplained", "plain",
+    "contrast", "part", "part_left", "unexplained", "plain",
 )  # fmt: skip
 """Names of the numbers in `Measured.signs`, in order."""
 TONES = slice(SIGNS.index("luma"), SIGNS.index("unexplained") + 1)
@@ -31,30 +32,45 @@ class Measured:
     """An aligned pair.
 
     Attributes:
+        onto, laid: the pair; the second is laid onto the first, in which it is the smaller or only partly known.
+        alignment: the map from the second one's coordinates to the first's.
+        fine: the pair in blocks of the second one.
         signs: float64 `[len(SIGNS)]`; those of colour are `UNKNOWN`, as they take longest: `coloured` has them.
-        fine: the pair in blocks of the second picture.
-        stored: whether the second picture was known only by what is stored.
+        stored: whether the second one was known only by what is stored.
     """
 
+    onto: Features
+    laid: Features
     alignment: Alignment
     fine: Blocks
     signs: np.ndarray[tuple[int], np.dtype[np.float64]]
     stored: bool
 
 
-def measure(first: Features, second: Features, alignment: Alignment) -> Measured | None:
-    """Measures an aligned pair; None where the two hardly overlap. The first picture has its pixels."""
-    if first.pixels is None:
+def measure(one: Features, other: Features) -> Measured | None:
+    """Aligns and measures a pair of which at least one has its pixels; None where there is no map between them, or they
+    hardly overlap. Which of the two is named first changes nothing."""
+    first, second = sorted((one, other), key=_order)
+    alignment = None if first.pixels is None else align(first, second)
+    if alignment is None:
         return None
     stored = second.pixels is None
-    if second.pixels is None:
+    if stored:
         fine = coarse = stored_blocks(first, second, alignment)
     else:
+        if alignment.area(first, second) > 1:
+            first, second, alignment = second, first, alignment.inverse(second)
         fine = blocks(first, second, alignment, FINE)
         coarse = blocks(first, second, alignment, COARSE) or fine
     if fine is None or coarse is None or not fine.seen.any():
         return None
-    return Measured(alignment, fine, _signs(first, second, alignment, (fine, coarse)), stored)
+    return Measured(first, second, alignment, fine, _signs(first, second, alignment, (fine, coarse)), stored)
+
+
+def _order(picture: Features) -> tuple[bool, int, int, int, bytes, bytes]:
+    """The order in which two pictures are compared, whatever they are called: what is only stored comes second."""
+    size = len(picture.points), picture.width, picture.height
+    return picture.pixels is None, *size, picture.tones.tobytes(), picture.points.tobytes()
 
 
 def _signs(
@@ -75,7 +91,7 @@ def _signs(
             np.log1p(asked.sum()), np.log1p(fine.agrees.sum()), share, correlation, weakest(fine),
             dense, np.log1p(patch),
             coarse_share, coarse_correlation,
-            float(fine.seen.mean()), min(1.0, float(fine.seen.mean()) * _area(first, second, alignment)),
+            float(fine.seen.mean()), min(1.0, float(fine.seen.mean()) * alignment.area(first, second)),
             *_tones(UNKNOWN),
             1.0 - float(asked.sum() / fine.seen.sum()),
         )
@@ -92,13 +108,9 @@ def coloured(measured: Measured) -> np.ndarray[tuple[int], np.dtype[np.float64]]
 def _tones(tones: Colour) -> tuple[float, ...]:
     return (
         tones.luma, tones.plain_luma, tones.shading, tones.chroma, tones.plain_chroma, float(np.log1p(tones.left)),
-        tones.recoloured, tones.cast, tones.saturation, tones.gamma, float(np.log1p(tones.contrast)), tones.unexplained,
+        tones.recoloured, tones.cast, tones.saturation, tones.gamma, float(np.log1p(tones.contrast)),
+        tones.part, float(np.log1p(tones.part_left)), tones.unexplained,
     )  # fmt: skip
-
-
-def _area(first: Features, second: Features, alignment: Alignment) -> float:
-    """How large the second picture is in the first, as a multiple of the first's own area."""
-    return alignment.scale(second) ** 2 * second.width * second.height / (first.width * first.height)
 
 
 def _agreement(compared: Blocks) -> tuple[float, float]:
@@ -125,13 +137,3 @@ def _patch(compared: Blocks) -> tuple[float, int]:
     box = np.s_[down.min() : down.max() + 1, across.min() : across.max() + 1]
     asked = (compared.seen & compared.textured)[box]
     return float(compared.agrees[box].sum() / max(1, asked.sum())), int(patch.sum())
-
-
-def largest(mask: Mask) -> Mask:
-    """Returns the largest connected patch of a mask."""
-    cv2 = opencv()
-    count, labels, found, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count < 2:
-        return np.zeros_like(mask)
-    patch: Mask = labels == 1 + found[1:, cv2.CC_STAT_AREA].argmax()
-    return patch

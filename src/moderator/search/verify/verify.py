@@ -10,7 +10,7 @@ import numpy.typing as npt
 from moderator.models import Region
 from moderator.search.verify import geometry, probability, signs
 from moderator.search.verify.features import Features, opencv
-from moderator.search.verify.photometry import Blocks
+from moderator.search.verify.photometry import Blocks, largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +36,18 @@ NOWHERE = Verification(0.0, 0.0, None, "no part of one is found in the other")
 
 
 def verify(first: Features, second: Features) -> Verification:
-    """Verifies a pair of which at least one has its pixels; see `Verification`."""
-    if first.pixels is None:
-        turned = verify(second, first) if second.pixels is not None else NOWHERE
-        return Verification(turned.copy, turned.variant, turned.region and turned.region.reversed, turned.note)
-    alignment = geometry.align(first, second)
-    if alignment is None:
-        return NOWHERE
-    measured = signs.measure(first, second, alignment)
+    """Verifies a pair; see `Verification`. At least one must have its pixels; which is named first changes nothing."""
+    measured = signs.measure(first, second)
     if measured is None:
         return NOWHERE
+    alignment = measured.alignment
     model = probability.model(stored=measured.stored)
     if (same := model.same(measured.signs)) < UNLIKELY:
         return Verification(same, 0.0, None, f"{alignment.inliers} keypoints agree, what is around them does not")
     copy, variant = model.copy_and_variant(signs.coloured(measured))
-    region = _region(first, second, measured)
+    region = _region(measured)
+    if region is not None and measured.laid is first:
+        region = region.reversed
     note = f"{alignment.inliers} keypoints agree"
     if alignment.mirrored:
         note += ", mirrored"
@@ -59,11 +56,11 @@ def verify(first: Features, second: Features) -> Verification:
     return Verification(copy, variant, region, note)
 
 
-def _region(first: Features, second: Features, measured: signs.Measured) -> Region | None:
+def _region(measured: signs.Measured) -> Region | None:
     """Returns the convex hull of the blocks that agree, or are plain in both, around the largest patch."""
     cv2 = opencv()
-    fine = measured.fine
-    patch = signs.largest(_consistent(fine))
+    fine, first, second = measured.fine, measured.onto, measured.laid
+    patch = largest(_consistent(fine))
     if not patch.any():
         return None
     down, across = np.nonzero(patch)

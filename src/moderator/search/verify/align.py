@@ -1,0 +1,102 @@
+"""How two pictures lie: by the keypoints that agree on one map, or as wholes where too few do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from moderator.search.verify.features import Features, Points, mirrored, opencv
+from moderator.search.verify.geometry import Alignment, Matrix3, plausible, project
+from moderator.search.verify.whole import whole
+
+RATIO = 0.88
+"""A match must be this much closer than the next best (Lowe's ratio test; .8 in the paper, looser for RootSIFT)."""
+NEAR = 3.0
+"""Pixels within which a mapped keypoint counts as where it should be."""
+LOOSE = 12.0
+"""Pixels within which a keypoint is kept for the homography, which bends what the affine map cannot."""
+LEAST = 4
+"""Fewest keypoints that a map is trusted with: three fix an affine map, so three prove nothing."""
+
+SURE = 40
+"""Keypoints that agree upright from which on a mirrored map is not tried."""
+FEW = 10
+"""Keypoints that agree below which the whole pictures are compared."""
+
+
+def align(first: Features, second: Features) -> Alignment | None:
+    """Returns the best map from the second picture to the first, upright or mirrored; None where there is none.
+
+    Where few keypoints agree, the whole of one may still be the whole of the other: blurred, or with text all over.
+    """
+    best = _aligned(first, second, mirror=False)
+    if best is None or best.inliers < SURE:
+        turned = _aligned(first, second, mirror=True, beyond=best.inliers if best else 0)
+        if turned is not None and (best is None or turned.inliers > best.inliers):
+            best = turned
+    if best is None or best.inliers < FEW:
+        return whole(first, second) or best
+    return best
+
+
+def _aligned(first: Features, second: Features, *, mirror: bool, beyond: int = 0) -> Alignment | None:
+    """Returns the best map; None where no more than `beyond` keypoints can agree on one."""
+    cv2 = opencv()
+    ours, theirs = _matches(first, second, mirror=mirror)
+    if len(ours) < max(LEAST, beyond + 1):
+        return None
+    affine, mask = cv2.estimateAffine2D(
+        theirs, ours, method=cv2.RANSAC, ransacReprojThreshold=NEAR, maxIters=3000, confidence=0.999
+    )
+    if affine is None or not mask.any():
+        return None
+    matrix = np.vstack([affine, [0.0, 0.0, 1.0]])
+    if not plausible(matrix, second) or (np.linalg.det(matrix[:2, :2]) < 0) != mirror:
+        return None
+    matrix = _bent(cv2, matrix, ours, theirs, second)
+    away = np.linalg.norm(project(matrix, theirs) - ours, axis=1)
+    near = away <= NEAR
+    count = _distinct(ours[near])
+    if count < LEAST:
+        return None
+    return Alignment(matrix, len(ours), count, float(np.median(away[near])), ours[near], theirs[near], mirror)
+
+
+def _matches(first: Features, second: Features, *, mirror: bool) -> tuple[Points, Points]:
+    """Returns keypoints of both that are each other's nearest, clearly nearer than any other."""
+    if min(len(first.points), len(second.points)) < LEAST:
+        return first.points[:0], second.points[:0]
+    a = first.descriptors.astype(np.float32)
+    b = (mirrored(second.descriptors) if mirror else second.descriptors).astype(np.float32)
+    closeness = a @ b.T
+    nearest = closeness.max(axis=0)
+    best = closeness.argmax(axis=1)
+    rows = np.arange(len(a))
+    top = closeness[rows, best]
+    back = top >= nearest[best]
+    closeness[rows, best] = -1.0
+    next_best = closeness.argmax(axis=1)
+    lengths, others = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
+    near = np.maximum(lengths + others[best] - 2 * top, 0)
+    far = np.maximum(lengths + others[next_best] - 2 * closeness[rows, next_best], 1e-12)
+    good = back & (near < RATIO**2 * far)
+    return first.points[good], second.points[best[good]]
+
+
+def _bent(cv2: Any, matrix: Matrix3, ours: Points, theirs: Points, second: Features) -> Matrix3:
+    """Returns a homography instead of the affine map where it explains clearly more of the matches."""
+    away = np.linalg.norm(project(matrix, theirs) - ours, axis=1)
+    near, loose = int((away <= NEAR).sum()), away <= LOOSE
+    if loose.sum() < 12:
+        return matrix
+    bent, _ = cv2.findHomography(theirs[loose], ours[loose], cv2.RANSAC, NEAR, maxIters=1000, confidence=0.995)
+    if bent is None or not plausible(bent, second):
+        return matrix
+    explained = int((np.linalg.norm(project(bent, theirs) - ours, axis=1) <= NEAR).sum())
+    return bent if explained > 1.1 * near + 2 else matrix
+
+
+def _distinct(points: Points) -> int:
+    """Counts keypoints at different places: one corner found at several scales is one."""
+    return len(np.unique(np.rint(points / 2).astype(np.int32), axis=0))
