@@ -107,6 +107,8 @@ def judge(
             [source for source in sources if os.path.isdir(source)],  # noqa: PTH112
             [item[0] for item in walked if isinstance(item, tuple)],
         )
+        if not walked:
+            notes.append("no file is in what was named: nothing was judged")
         if gone:
             notes.append(f"{gone:,} stored picture(s) whose files are gone were forgotten")
         if wanted.metadata:

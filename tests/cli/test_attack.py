@@ -36,6 +36,19 @@ def test_what_has_no_blind_spot_is_said_of_so_many_copies(run: Run, folder: Path
     assert "No blind spots seen: of every edit at least 90% of 3 or more copies are found" in ran.out
 
 
+def test_a_narrow_screen_shows_fewer_columns_and_cuts_none_short(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("attack", folder, "--edit", "picture-in-picture", "--pictures", "1")
+    for columns, shown in (("80", "found"), ("140", "interval")):
+        monkeypatch.setenv("COLUMNS", columns)
+        table = run(*arguments).out
+        assert "picture-in-picture" in table
+        assert all(title in table for title in (shown, "blocked", "review", "alike", "missed", "false"))
+        assert "…" not in table
+        assert ("interval" in table) is (shown == "interval")
+
+
 def test_a_rate_below_the_least_one_exits_with_1(run: Run, folder: Path) -> None:
     ran = run("attack", folder, "--edit", "padding", "--least", "1")
     assert ran.code == 1

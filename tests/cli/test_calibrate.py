@@ -50,6 +50,17 @@ def test_write_changes_the_thresholds_and_keeps_the_comments(run: Run, folder: P
     assert Path("policy.yaml").read_text() == COMMENTED.replace("threshold: 0.95", f"threshold: {after:g}")
 
 
+def test_on_a_narrow_screen_names_and_bars_are_not_cut_short(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    Path("policy.yaml").write_text(COMMENTED.replace("id: copies", "id: copies-of-photos"))
+    ran = run("calibrate", folder, "--copies", "1", "--rate", "0.02")
+    assert "copies-of-photos" in ran.out
+    assert "…" not in ran.out
+    assert "~none seen" not in ran.out
+
+
 def test_a_rate_that_the_pictures_cannot_support_is_refused(run: Run, folder: Path) -> None:
     ran = run("calibrate", folder, "--copies", "1", "--rate", "1e-9", "--write")
     assert ran.code == 2

@@ -110,6 +110,19 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_scan(
     assert not Path("moderator.db").exists()
 
 
+def test_an_empty_folder_is_clean_and_said_to_hold_nothing(run: Run, policy_file: Path) -> None:
+    Path("empty").mkdir()
+    ran = run("scan", "empty")
+    assert ran.code == 0
+    assert "no file is in what was named: nothing was judged" in ran.out
+
+
+def test_an_unknown_verdict_names_those_that_are_known(run: Run, policy_file: Path) -> None:
+    ran = run("scan", ".", "--fail-on", "warn")
+    assert ran.code == 2
+    assert "'--fail-on': 'warn' is not one of 'allow', 'review', 'block'" in ran.err
+
+
 def test_an_unknown_format_names_those_that_are_known(run: Run, policy_file: Path, uploads: Path) -> None:
     ran = run("scan", uploads, "--format", "xml")
     assert ran.code == 2

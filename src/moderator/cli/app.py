@@ -133,7 +133,8 @@ def _say_usage(message: str) -> None:
     if message.startswith("Usage:"):  # a group without a command: its help is what was asked for
         output.show(f"{message}\n")
     else:
-        complain(message, "`moderator --help` lists the commands, `moderator COMMAND --help` shows one")
+        hint = "`moderator --help` lists the commands, `moderator COMMAND --help` shows one"
+        complain(message.replace(": Value error, ", ": "), hint)
 
 
 def _add_plugin_commands() -> None:

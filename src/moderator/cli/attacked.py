@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from moderator.attack import Attack, Attempt, detected
+from moderator.edits import Edit
 from moderator.models import Verdict
 from moderator.reports.terminal import visible
 
@@ -21,6 +23,8 @@ BLIND = 0.9
 SPOTS = 6
 BAR = 10
 """Columns of a bar that stands for all copies of an edit."""
+SHED = ("severity", "family", "by", "interval", "")
+"""Columns that a narrow screen leaves out, the first one first; --json has them all."""
 FALSE = 10
 OUTCOMES = {"blocked": ("█", "green"), "review": ("▓", "yellow"), "alike": ("░", "magenta"), "missed": ("·", "red")}
 """What became of a copy, best first, and how a bar draws it."""
@@ -46,7 +50,7 @@ def _parts(found: Attack, policy: str, confidence: float) -> Iterator[Renderable
         text += f", {whole.value:.1%} ({whole.low:.1%} to {whole.high:.1%}, at {confidence:.0%} confidence)"
     yield Text(f"{text}; {len(false):,} false match(es)", style="bold")
     yield _spots(found)
-    yield _edits(found, confidence)
+    yield _Edits(found, confidence)
     key = "blocked █, sent to review ▓, told only as something that resembles the original ░, missed ·"
     yield Text(f"Found by {_rungs(found.attempts) or 'nothing'}. Bars: {key}", style="dim")
     if false:
@@ -70,22 +74,42 @@ def _spots(found: Attack) -> Text:
     return Text.assemble(("Blind spots: ", "bold red"), "; ".join(blind[:SPOTS]), more)
 
 
-def _edits(found: Attack, confidence: float) -> Table:
-    titles = ("edit", "family", "severity", "", "found", "interval", *OUTCOMES, "false", "by")
-    table = Table(*titles, box=box.SIMPLE_HEAD, padding=0)
-    for column in table.columns[:-1]:
-        column.no_wrap = True
-    for column in table.columns[4:-1]:
-        column.justify = "right"
-    for edit, attempts in found.by_edit.items():
-        share = detected(attempts, confidence)
+@dataclass(frozen=True)
+class _Edits:
+    """The table of edits, with as many columns as the screen has room for."""
+
+    found: Attack
+    confidence: float
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        rows = [self._row(edit, attempts) for edit, attempts in self.found.by_edit.items()]
+        titles = ["edit", "family", "severity", "", "found", "interval", *OUTCOMES, "false", "by"]
+        widths = {title: max(map(len, [title, *(row[title] for row in rows)])) for title in titles}
+        for title in SHED:
+            if sum(widths.values()) + len(widths) + 1 > options.max_width:
+                widths.pop(title, None)
+        table = Table(box=box.SIMPLE_HEAD, padding=0)
+        for title in widths:
+            figures = title in {"found", "interval", *OUTCOMES, "false"}
+            table.add_column(title, no_wrap=True, justify="right" if figures else "left")
+        for row in rows:
+            table.add_row(*(row[title] for title in widths))
+        yield table
+
+    def _row(self, edit: Edit, attempts: Sequence[Attempt]) -> Mapping[str, str | Text]:
+        share = detected(attempts, self.confidence)
         counts = Counter(map(outcome, attempts))
-        ends = f"{share.low:.0%} to {share.high:.0%}"
-        numbers = [str(counts[name] or "-") for name in OUTCOMES]
-        false = str(sum(bool(one.wrong) for one in attempts) or "-")
-        bar, rungs = _bar(counts), _rungs(attempts)
-        table.add_row(edit.name, edit.family, edit.severity, bar, f"{share.value:.0%}", ends, *numbers, false, rungs)
-    return table
+        return {
+            "edit": edit.name,
+            "family": edit.family,
+            "severity": edit.severity,
+            "": _bar(counts),
+            "found": f"{share.value:.0%}",
+            "interval": f"{share.low:.0%} to {share.high:.0%}",
+            **{name: str(counts[name] or "-") for name in OUTCOMES},
+            "false": str(sum(bool(one.wrong) for one in attempts) or "-"),
+            "by": _rungs(attempts),
+        }
 
 
 def _bar(counts: Mapping[str, int]) -> Text:

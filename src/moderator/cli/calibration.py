@@ -27,7 +27,7 @@ STEPS = tuple(step / 100 for step in range(20, 100, 5))
 """Thresholds of the curve."""
 SURE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 """The same of verification."""
-BAR = 30
+BAR = 20
 """Columns of a bar that stands for all copies."""
 CLOSEST = 5
 WORST = 10
@@ -65,7 +65,9 @@ def _parts(found: Calibration, measured: Measured, notes: Sequence[str]) -> Iter
 def _rules(found: Calibration) -> Table:
     percent = f"{found.wanted.confidence:.0%}"
     titles = ("rule", "asked of", "before", "after", "estimate", f"{percent} interval", "false in a million", "found")
-    table = Table(*titles, box=box.SIMPLE_HEAD)
+    table = Table(*titles, box=box.SIMPLE_HEAD, padding=0)
+    for column in table.columns[:2]:
+        column.no_wrap = True  # names are told in full, and figures wrap
     for one in found.rules:
         genuine = found.measured[one.signal].genuine
         before = detected(genuine, scored(one.signal, one.before))[""]
@@ -94,7 +96,8 @@ def _stands_on(name: str, similarities: Similarities, tail: Tail) -> str:
 
 
 def _curve(found: Calibration, name: str, asked: Sequence[Calibrated]) -> Table:
-    table = Table("threshold", "false matches in a million", "copies found", "", "", box=box.SIMPLE_HEAD)
+    table = Table("threshold", "false matches in a million", "copies found", "", "", box=box.SIMPLE_HEAD, padding=0)
+    table.columns[3].no_wrap = True  # a bar that is cut short is wrong
     marks: dict[float, list[str]] = {step: [] for step in (SURE if name == VERIFIED else STEPS)}
     for one in asked:
         marks.setdefault(one.before, []).append(f"{one.name} before")
@@ -105,8 +108,9 @@ def _curve(found: Calibration, name: str, asked: Sequence[Calibrated]) -> Table:
         bar = Text("█" * round((share or 0.0) * BAR), style="green")
         sign = {"counted": "", "extrapolated": "~", "more": ">"}[row["how"]]
         shown = "-" if share is None else f"{share:.1%}"
-        words = Text(", ".join(marks[row["threshold"]]), style="bold")
-        table.add_row(f"{row['threshold']:.4g}", f"{sign}{_rate(row['false'])}", shown, bar, words)
+        words = Text(", ".join(marks[row["threshold"]]), style="bold", overflow="fold")
+        rate = f"{sign if row['false'] else ''}{_rate(row['false'])}"
+        table.add_row(f"{row['threshold']:.4g}", rate, shown, bar, words)
     return table
 
 

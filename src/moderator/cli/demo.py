@@ -46,9 +46,9 @@ def _run(folder: Path) -> None:
         table.add_row(Text(name), Text(words, style="dim"))
     out.print(table)
     out.print(
-        "\nEach is hashed and embedded by SSCD (a copy-detection model) on this machine, and asked: is it a copy of\n"
-        "another one, does it match the prohibited set, is it like another one. What comes near is laid over one\n"
-        "another and verified by keypoints, texture and colour. Each answer shows what it stands on, and the least\n"
+        "\nEach is hashed and embedded by SSCD (a copy-detection model) on this machine, and asked: is it a copy of "
+        "another one, does it match the prohibited set, is it like another one. What comes near is laid over one "
+        "another and verified by keypoints, texture and colour. Each answer shows what it stands on, and the least "
         "that was asked.\n"
     )
     sets = {"prohibited": ReferenceSet(label="prohibited pictures", folder=made.references)}
