@@ -160,6 +160,7 @@ def test_removing_needs_entries_or_all(run: Run, policy_file: Path, uploads: Pat
     assert run("references", "remove", "banned").code == 2
     assert run("references", "remove", "banned", "99").code == 2
     assert run("references", "remove", "banned", "1", "--all").code == 2
+    assert "the set `baned` is empty or not there" in run("references", "remove", "baned", "--all").err
 
 
 # search and compare

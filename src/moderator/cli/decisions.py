@@ -22,9 +22,10 @@ def decide(
     first: First,
     second: Second,
     match: Annotated[
-        bool | None, typer.Option("--match/--not-a-match", help="Confirm the match, or say that it is none.")
+        bool | None,
+        typer.Option("--match/--not-a-match", help="Confirm the match, or say that it is none; one is needed."),
     ] = None,
-    reason: Annotated[str, typer.Option(help="Why; scans and lists show it.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; needed, as scans and lists show it.")] = "",
     owner: Annotated[str | None, typer.Option(metavar="NAME", help="Who decides. Else the user's name.")] = None,
     expires: Annotated[
         str | None, typer.Option(metavar="DATE", help="The last day (YYYY-MM-DD, UTC) on which it holds.")

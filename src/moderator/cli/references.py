@@ -100,7 +100,8 @@ def remove(
     with session(policy, store).open_store() as opened:
         removed = references.remove(opened, set_name, entries or [])
     if not removed:
-        raise ArgumentError(f"the set `{set_name}` has no such entries", hint="`moderator references list` shows all")
+        lacks = "is empty or not there" if everything else "has no such entries"
+        raise ArgumentError(f"the set `{set_name}` {lacks}", hint="`moderator references list` shows all")
     screen.console().print(f"{set_name}: {removed:,} removed", markup=False)
 
 

@@ -87,5 +87,5 @@ def scan(
 def _counts(report: Report) -> str:
     return (
         f"{report.found:,} found = {report.judged:,} judged + {len(report.rejected):,} rejected + "
-        f"{len(report.skipped):,} skipped; {len(report.findings):,} findings"
+        f"{len(report.skipped):,} skipped; {len(report.findings):,} finding{'s' * (len(report.findings) != 1)}"
     )
