@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import stat
 import sys
 from pathlib import Path
@@ -108,6 +109,15 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_scan(
     assert ran.code == 3
     assert "there is no folder no/such" in ran.err
     assert not Path("moderator.db").exists()
+
+
+def test_a_report_is_written_into_a_pipe_and_does_not_replace_it(run: Run, policy_file: Path, uploads: Path) -> None:
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert run("scan", uploads, "--format", "json", "--output", "pipe").code == 0
+    assert json.loads(os.read(reader, 1 << 16))["counts"]["found"] == 3
+    os.close(reader)
+    assert Path("pipe").is_fifo()
 
 
 def test_an_empty_folder_is_clean_and_said_to_hold_nothing(run: Run, policy_file: Path) -> None:

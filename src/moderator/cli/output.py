@@ -16,6 +16,10 @@ def check_writable(path: Path) -> None:
     folder = path.parent
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder", hint="name a file")
+    if _leads_elsewhere(path):
+        if not os.access(path, os.W_OK):
+            raise OutputError(f"cannot write {path}: no permission to write into it")
+        return
     if not folder.is_dir():
         raise OutputError(f"cannot write {path}: there is no folder {folder}", hint="make the folder first")
     if not os.access(folder, os.W_OK):
@@ -24,10 +28,14 @@ def check_writable(path: Path) -> None:
 
 def write(path: Path, text: str | Iterable[str]) -> None:
     """Writes a text, or its parts as they come, to a file for its owner only, by a temporary file that replaces it when
-    complete. Raises: OutputError."""
+    complete; a device or a pipe is written into. Raises: OutputError."""
     check_writable(path)
     temporary = ""
     try:
+        if _leads_elsewhere(path):
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.writelines([text] if isinstance(text, str) else text)
+            return
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
             stream.writelines([text] if isinstance(text, str) else text)
@@ -40,6 +48,11 @@ def write(path: Path, text: str | Iterable[str]) -> None:
         if isinstance(error, OSError):
             raise OutputError(f"cannot write {path}: {error.strerror}") from error
         raise
+
+
+def _leads_elsewhere(path: Path) -> bool:
+    """Whether this is no file that may be replaced: /dev/null, a pipe, or /dev/stdout, even if that leads to a file."""
+    return path.exists() and (not path.is_file() or (path.is_symlink() and path.absolute().is_relative_to("/dev")))
 
 
 def show(text: str) -> None:
