@@ -168,6 +168,16 @@ def test_purge_forgets_the_pictures_below_a_path_and_those_whose_files_are_gone_
     assert (uploads / odd).exists()
 
 
+@pytest.mark.parametrize("named", [("--set", "baned"), ("--pictures", "uplaods")])
+def test_purge_says_when_nothing_of_what_is_named_is_there(
+    run: Run, policy_file: Path, uploads: Path, named: tuple[str, str]
+) -> None:
+    run("scan", uploads)
+    ran = run("db", "purge", *named, "--yes")
+    assert (ran.code, named[1] in ran.err) == (2, True)
+    assert "images             3" in run("db", "status").out
+
+
 def test_a_password_that_is_wanted_is_asked_on_the_terminal_and_not_shown(
     terminal: type[Terminal], locked: str
 ) -> None:

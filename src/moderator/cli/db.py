@@ -140,15 +140,22 @@ def purge(
         if asked and not yes and not _confirmed(f"Remove {asked} from {opened.url}?"):
             out.print("nothing was removed")
             return
+        unknown = []
         if set_name is not None:
-            out.print(f"{set_name}: {opened.remove_references(set_name, []):,} removed", markup=False)
+            entries = opened.remove_references(set_name, [])
+            out.print(f"{set_name}: {entries:,} removed", markup=False)
+            unknown += [] if entries else [f"a reference set `{set_name}` with entries"]
         if pictures is not None or gone:
             opened.forget(paths)
             out.print(f"{len(paths):,} picture(s) forgotten")
+            unknown += [] if paths or gone else [f"a picture at or below {pictures}"]
         removed = upkeep.purge_everything(opened) if everything else upkeep.purge_unused(opened)
         out.print(f"{removed:,} content(s) removed with their vectors, hashes and features")
         if left := upkeep.erase(opened):
             out.print(f"note: {left}", markup=False)
+        if unknown:  # whoever asks that something be erased must not read a mistyped name as done
+            hint = "`moderator references list` and `moderator db status` show what is there"
+            raise ArgumentError(f"not in {opened.url}: {' nor '.join(unknown)}", hint=hint)
 
 
 def _confirmed(question: str) -> bool:
