@@ -40,7 +40,7 @@ ALIKE = 0.75
 STILL = 0.9
 """The same of two photographs of one item: frames between which next to nothing moved."""
 UNTOLD = -1
-"""Two photographs of a coloured item, which may be one and its crop."""
+"""What is not counted: two photographs of a coloured item, which may be one and its crop, or two still frames."""
 SHOWN = 0.6
 """Cosine from which on a panel of an edited picture is taken to show that picture, and not another tile."""
 

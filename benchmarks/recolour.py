@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from moderator.search.verify.photometry import largest
+
 LEAST, MOST = 0.08, 0.75
 """Share of the picture that the thing must cover."""
 PARTS, SMALLEST, SOLID = 4, 0.04, 0.6
@@ -49,14 +51,14 @@ def _thing(lab: Lab, random: np.random.Generator) -> Mask:
     edge = max(2, min(height, width) // 20)
     border = np.concatenate([part.reshape(-1, 3) for part in (lab[:edge], lab[-edge:], lab[:, :edge], lab[:, -edge:])])
     away = np.min([np.linalg.norm(lab - centre, axis=2) for centre in _main(border, 3)], axis=0)
-    return _largest(cv2.GaussianBlur(away, (0, 0), min(height, width) / 100) > random.uniform(14, 24))
+    return _closed(cv2.GaussianBlur(away, (0, 0), min(height, width) / 100) > random.uniform(14, 24))
 
 
 def _part(lab: Lab, thing: Mask, random: np.random.Generator) -> Mask | None:
     """Returns the largest patch of one of the thing's main colours; None where that is small or ragged."""
     centres = _main(lab[thing], PARTS)
     nearest = np.argmin([np.linalg.norm(lab - centre, axis=2) for centre in centres], axis=0)
-    part = _largest(thing & (nearest == random.integers(PARTS)))
+    part = _closed(thing & (nearest == random.integers(PARTS)))
     if part.mean() < SMALLEST:
         return None
     hull = cv2.convexHull(np.argwhere(part).astype(np.int32))
@@ -72,16 +74,11 @@ def _main(colours: Lab, count: int) -> npt.NDArray[np.float32]:
     return np.asarray(centres, dtype=np.float32)
 
 
-def _largest(mask: Mask) -> Mask:
+def _closed(mask: Mask) -> Mask:
     """Returns the largest connected patch, small gaps closed."""
     size = max(3, mask.shape[1] // 40) | 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, kernel)
-    _, labels, found, _ = cv2.connectedComponentsWithStats(closed)
-    if len(found) < 2:
-        return np.zeros(mask.shape, dtype=np.bool_)
-    patch: Mask = labels == 1 + found[1:, cv2.CC_STAT_AREA].argmax()
-    return patch
+    return largest(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, kernel).astype(np.bool_))
 
 
 def _colour(

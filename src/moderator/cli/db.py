@@ -144,11 +144,13 @@ def purge(
         if set_name is not None:
             entries = opened.remove_references(set_name, [])
             out.print(f"{set_name}: {entries:,} removed", markup=False)
-            unknown += [] if entries else [f"a reference set `{set_name}` with entries"]
+            if not entries:
+                unknown.append(f"a reference set `{set_name}` with entries")
         if pictures is not None or gone:
             opened.forget(paths)
             out.print(f"{len(paths):,} picture(s) forgotten")
-            unknown += [] if paths or gone else [f"a picture at or below {pictures}"]
+            if not paths and not gone:
+                unknown.append(f"a picture at or below {pictures}")
         removed = upkeep.purge_everything(opened) if everything else upkeep.purge_unused(opened)
         out.print(f"{removed:,} content(s) removed with their vectors, hashes and features")
         if left := upkeep.erase(opened):

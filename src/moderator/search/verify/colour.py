@@ -53,8 +53,8 @@ class Colour:
         chroma, plain_chroma: share of blocks whose colour differs, whatever their brightness.
         left: mean difference of colour, in levels.
         recoloured: the largest connected patch of agreeing blocks that differ in colour or brightness, as a share.
-        part: the largest connected patch of blocks, agreeing or plain, that differ so and keep their outline, as a
-            logarithm of blocks: what is laid over a picture brings an outline of its own, a recoloured thing does not.
+        part: blocks of the largest connected patch, agreeing or plain, that differ so and keep their outline: what is
+            laid over a picture brings an outline of its own, a recoloured thing does not.
         part_left: the mean difference of colour there, in levels.
         cast: by how much the gains of the channels differ, as a standard deviation of their logarithms.
         saturation, gamma: of the change.
@@ -112,7 +112,7 @@ def _told(after: Values, before: Values, asked: Mask, compared: Blocks) -> Colou
     shaded = np.abs(_smooth(difference, asked, told & agrees)) > 1.5 * LEVELS
     odd = (left > LEVELS) | shaded
     textured, plain = told & agrees, told & ~agrees
-    part, size = _part(_spread(asked, odd & told), compared)
+    part, blocks = _part(_spread(asked, odd & told), compared)
     return Colour(
         luma=_mean(luma, textured),
         plain_luma=_mean(luma, plain),
@@ -121,7 +121,7 @@ def _told(after: Values, before: Values, asked: Mask, compared: Blocks) -> Colou
         plain_chroma=_mean(left > LEVELS, plain),
         left=_mean(left, told),
         recoloured=float(largest(_spread(asked, odd & textured))[asked].mean()),
-        part=float(np.log1p(size)),
+        part=blocks,
         part_left=_mean(left, part[asked]),
         cast=float(np.log(change.gains).std()),
         saturation=change.saturation,
@@ -165,13 +165,14 @@ def _part(odd: Mask, compared: Blocks) -> tuple[Mask, float]:
     """Returns the patch of odd blocks that has the most of them, and how many: plain ones count by the share of the
     blocks around the patch that are clear in both pictures and correlate, were it with light and dark exchanged."""
     cv2 = opencv()
+    agrees = compared.agrees
     outline = compared.seen & compared.clear & (np.abs(compared.correlation) >= AGREES)
     _, labels, found, _ = cv2.connectedComponentsWithStats(odd.astype(np.uint8), connectivity=8)
     best, most = np.zeros_like(odd), 0.0
     for label in 1 + np.argsort(-found[1:, cv2.CC_STAT_AREA])[:PARTS]:
         patch = labels == label
         around = cv2.dilate(patch.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_) & ~patch
-        agreeing = int((patch & compared.agrees).sum())
+        agreeing = int((patch & agrees).sum())
         size = agreeing + _mean(outline, around) * (int(patch.sum()) - agreeing)
         if size > most:
             best, most = patch, size

@@ -109,7 +109,7 @@ def _tones(tones: Colour) -> tuple[float, ...]:
     return (
         tones.luma, tones.plain_luma, tones.shading, tones.chroma, tones.plain_chroma, float(np.log1p(tones.left)),
         tones.recoloured, tones.cast, tones.saturation, tones.gamma, float(np.log1p(tones.contrast)),
-        tones.part, float(np.log1p(tones.part_left)), tones.unexplained,
+        float(np.log1p(tones.part)), float(np.log1p(tones.part_left)), tones.unexplained,
     )  # fmt: skip
 
 
