@@ -646,6 +646,13 @@ class StoreContract:
         (reference,) = store.references()
         assert reference == Reference("banned", reference.entry, "case 12", content)
 
+    def test_an_entry_that_is_there_takes_a_label_and_keeps_it(self, store: Store) -> None:
+        first, second = referenced(store, "banned", entry("/banned/a.png"), entry("/banned/b.png"))
+        given = [(first, "case 12", "by hand"), (second, "", "by hand")]
+        assert store.add_references("banned", given, "tester") == 0
+        store.add_references("banned", [(first, "", "by hand")], "tester")
+        assert [one.label for one in store.references()] == ["case 12", ""]
+
     def test_a_set_that_nobody_made_is_empty(self, store: Store) -> None:
         assert list(store.references(["nobody's"])) == []
 

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -126,7 +127,8 @@ def test_the_database_can_be_read_by_its_owner_only(path: Path, url: str) -> Non
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives up waiting for another writer at once."""
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "ATTEMPT_SECONDS", 0.01)
 
 
 def locked_error(store: Store) -> StoreError:
@@ -141,9 +143,38 @@ def test_a_store_that_another_program_writes_to_says_so(
     with SqlStore.open(url) as store:
         database.execute("BEGIN IMMEDIATE")
         refusal = locked_error(store)
-    assert re.search(r"moderator\.db cannot be used: database is locked", str(refusal))
-    assert "another moderator is writing" in refusal.hint
+    assert re.search(r"has the store .*moderator\.db and did not let go of it within 0.1 s", str(refusal))
+    assert "wait until that is done" in refusal.hint
     assert refusal.exit_code == 3
+
+
+def test_a_wait_for_another_program_is_told_once_and_soon(database: sqlite3.Connection, url: str) -> None:
+    database.execute("BEGIN IMMEDIATE")
+    program = "import sys; from moderator.stores.sql import SqlStore; SqlStore.open(sys.argv[1]).log('waited', '')"
+    started = time.monotonic()
+    with subprocess.Popen([sys.executable, "-c", program, url], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        soon = time.monotonic() - started
+        database.execute("COMMIT")
+        more = process.communicate(timeout=60)[1]
+    assert "another process has the store" in told
+    assert "waiting for it, up to 30 s" in told
+    assert soon < 4.0  # with the start of the program
+    assert (more, process.returncode) == ("", 0)
+
+
+def test_removed_bytes_that_another_program_keeps_in_the_log_are_told(
+    impatient: None, database: sqlite3.Connection, url: str
+) -> None:
+    with SqlStore.open(url) as store:
+        (content,) = store.write([entry("/banned/a.png")], INTAKE, "reference")
+        store.add_references("banned", [(content, "", "")], "tester")
+        database.execute("BEGIN")
+        database.execute("SELECT COUNT(*) FROM images").fetchall()
+        with pytest.raises(StoreError, match="another process has the store"):
+            store.remove_references("banned", [])
+        assert store.references() == []
 
 
 def test_a_store_that_was_locked_can_be_written_to_once_it_is_free(

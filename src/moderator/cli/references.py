@@ -40,9 +40,10 @@ def add(
         ingest = Ingest(opened, _embedders(chosen), chosen.policy.limits, progress())
         added = references.add(opened, chosen.policy, ingest, set_name, pictures, named=names)
     out = screen.console()
-    out.print(f"{set_name}: {added.new:,} added, {added.known:,} already there", markup=False)
+    labelled = "; labelled by their file names" if names else ""
+    out.print(f"{set_name}: {added.new:,} added, {added.known:,} already there{labelled}", markup=False)
     for one in added.ingested.rejected:
-        out.print(f"  not added: {visible(one.path)}: {one.reason} ({one.code})", markup=False)
+        out.print(f"  not added: {visible(one.path)}: {one.reason}", markup=False)
     if added.ingested.skipped:
         out.print(f"  skipped: {len(added.ingested.skipped):,} that are no pictures")
     if not any(not rule.sets or set_name in rule.sets for rule in _rules(chosen)):

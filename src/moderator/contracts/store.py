@@ -277,7 +277,8 @@ class Store(ABC):
 
     @abstractmethod
     def add_references(self, set_name: str, entries: Sequence[tuple[int, str, str]], owner: str) -> int:
-        """Adds (content, label, provenance) entries to a set, made if new, and returns how many were new."""
+        """Adds (content, label, provenance) entries to a set, made if new, and returns how many were new; one that is
+        there takes the label, if there is one."""
 
     @abstractmethod
     def reference_counts(self) -> Mapping[str, int]:

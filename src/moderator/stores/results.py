@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 
 from moderator.models import Decision, ModelId, Reference, Report, Verdict
+from moderator.stores import sqlite
 from moderator.stores.session import Cursor, marks
 from moderator.stores.tables import Tables, model_key, now, remove_contents
 
@@ -26,10 +27,11 @@ class Results(Tables):
             contents = sorted({content for content, _, _ in entries})
             sql = "SELECT content_id FROM reference_entries WHERE set_id = ? AND content_id IN ({})"
             before = {row[0] for row in cursor.each(sql, contents, number)}
-            cursor.many(
-                dialect.upsert("reference_entries", columns[:2], columns),
-                [(number, content, label, provenance, owner, now()) for content, label, provenance in entries],
-            )
+            rows = [(number, content, label, provenance, owner, now()) for content, label, provenance in entries]
+            cursor.many(dialect.upsert("reference_entries", columns[:2], columns), [row for row in rows if not row[2]])
+            # A label is given to an entry that is there already, too.
+            relabelling = dialect.upsert("reference_entries", columns[:2], columns, ("label",))
+            cursor.many(relabelling, [row for row in rows if row[2]])
             added = len(contents) - len(before)
             return added, f"{set_name}: {added}" if added else ""
 
@@ -86,7 +88,7 @@ class Results(Tables):
     def _wiped(self) -> None:
         """Lets SQLite's log forget what was removed, so that no bytes of it stay on the disk."""
         if self._session.dialect.name == "sqlite":
-            self._session.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            sqlite.empty_log(self._session)
 
     def decisions(self) -> Sequence[Decision]:
         sql = f"SELECT {', '.join(_DECISION)} FROM decisions WHERE expires IS NULL OR expires > ?"

@@ -21,8 +21,9 @@ PAUSE, LONGEST_PAUSE = 0.05, 2.0
 class Driver(Protocol):
     """How one library reaches its database."""
 
-    patience: float
-    """Seconds after a failure in which a statement or transaction is tried anew."""
+    @property
+    def patience(self) -> float:
+        """Seconds after a failure in which a statement or transaction is tried anew."""
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
@@ -96,7 +97,7 @@ class Session:
     known, so a transaction must change nothing when it is run a second time.
     """
 
-    def __init__(self, driver: Driver, dialect: Dialect, connection: Any) -> None:
+    def __init__(self, driver: Driver, dialect: Dialect, connection: Any | None) -> None:
         self.dialect = dialect
         self._driver = driver
         self._connection: Any = connection

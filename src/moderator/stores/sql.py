@@ -51,7 +51,7 @@ class SqlStore(Pictures, Nearest, Results):
         """
         if url.partition(":")[0] == SQLITE.name:
             file = sqlite.SqliteDriver(sqlite.path_of(url))
-            return cls(Session(file, SQLITE, file.connect()), url, f"{SQLITE.title} {sqlite.version()}")
+            return cls(Session(file, SQLITE, None), url, f"{SQLITE.title} {sqlite.version()}")
         where = address.parse(url)
         driver = connect.ServerDriver(replace(where, timeout=max(timeout, where.timeout)))
         dialect, version, connection = connect.greet(driver)

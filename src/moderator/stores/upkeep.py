@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from moderator.paths import found_at
-from moderator.stores import indexes, tables
+from moderator.stores import indexes, sqlite, tables
 from moderator.stores.dialects import MARIADB, MYSQL, SQLITE
 from moderator.stores.session import Cursor, Session
 from moderator.stores.sql import SqlStore
 from moderator.vectors import STORED
+from moderator.wording import counted
 
 UNUSED = (
     "SELECT id FROM contents c WHERE NOT EXISTS (SELECT 1 FROM images i WHERE i.content_id = c.id) "
@@ -56,7 +57,7 @@ def check(store: SqlStore) -> Iterator[Check]:
         yield Check("file", "ok" if said == "ok" else "wrong", said)
     for table, joined in _ORPHANS.items():
         ((count,),) = session.rows(f"SELECT COUNT(*) FROM {joined} WHERE y.id IS NULL")
-        yield Check(table, "wrong" if count else "ok", f"{count:,} row(s) refer to nothing")
+        yield Check(table, "wrong" if count else "ok", f"{counted(count, 'row')} without what they refer to")
     ((unused,),) = session.rows(f"SELECT COUNT(*) FROM ({UNUSED}) AS unused")
     advice = "; `moderator db purge` removes them" if unused else ""
     yield Check("contents", "note" if unused else "ok", f"{unused:,} that nothing refers to{advice}")
@@ -133,7 +134,7 @@ def erase(store: SqlStore) -> str:
     session = store.session
     if session.dialect is SQLITE:  # whose secure_delete has overwritten them
         session.rows("VACUUM")
-        session.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        sqlite.empty_log(session)
         return ""
     if session.dialect.index:
         indexes.drop_stale(session)
