@@ -107,7 +107,7 @@ def _telling(made: Collection, row: Row) -> str:
     )
     count = int(made.flat[made.judged()[1]].sum())
     return (
-        f"Without the {count:,} judged reference(s) that a scan calls too plain to recognise: recall of {row.method} "
+        f"Without the judged references that a scan calls too plain ({count:,}) to recognise: recall of {row.method} "
         f"{own}, at {PRECISIONS[0]} {strict}"
     )
 

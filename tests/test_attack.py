@@ -98,7 +98,7 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, pictures: Path) -> None:
     (pictures / "broken.png").write_bytes((pictures / "0.png").read_bytes()[:60])
     found = attacked(tmp_path, pictures, "mirror", count=7)
     assert found.pictures == 6
-    assert "1 of the pictures cannot be read and are not in it" in found.notes
+    assert "not in it, as they cannot be read: 1 picture" in found.notes
 
 
 def test_plugins_hear_of_no_scan_and_the_policys_store_stays_untouched(tmp_path: Path, pictures: Path) -> None:

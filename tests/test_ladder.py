@@ -474,7 +474,7 @@ def test_a_picture_in_a_crowd_is_told_with_its_closest_copies_and_a_note_says_so
     search = shop.scan(entry("new", copying(0)))
     assert shop.told(copies(search, "copies", 10)) == [("new", "old 1"), ("new", "old 2")]
     assert search.notes == [
-        "1 picture(s) are in crowds, near to more than 3 others each: of the matches of each the 2 closest are told, "
+        "1 picture in crowds, near to more than 3 others each: of the matches of each the 2 closest are told, "
         "and the one with a picture in the middle of the crowd"
     ]
 
@@ -499,7 +499,7 @@ def test_a_picture_with_more_references_than_the_cap_keeps_the_closest_and_a_not
     search = shop.scan(entry("new", copying(0)))
     assert [match.score for match in prohibited(search, 10)] == pytest.approx([1.0, cosine_of(1), cosine_of(2)])
     (note,) = search.notes
-    assert note.startswith(f"1 picture(s) have more than 3 matches at {cosine_of(10):g} by copies: ")
+    assert note.startswith(f"1 picture with more than 3 matches at {cosine_of(10):g} by copies: ")
     assert note.endswith("the closest 3 of each are reported; raise the threshold")
 
 
@@ -508,7 +508,7 @@ def test_more_references_by_hash_than_the_cap_are_noted_too(shop: Shop, cap: int
     search = shop.scan(hashed("new", turned(HASH)))
     assert len(prohibited(search, 10)) == cap
     (note,) = search.notes
-    assert note.startswith("1 picture(s) have more than 3 matches by perceptual hash")
+    assert note.startswith("1 picture with more than 3 matches by perceptual hash")
 
 
 def test_a_note_is_told_once(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,12 @@ def test_nothing_is_checked_by_assert_outside_tests() -> None:
     ]
     assert SOURCES
     assert found == []
+
+
+def test_no_message_leaves_the_plural_to_the_reader() -> None:
+    texts = [*SOURCES, *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "config").rglob("*.yaml")]
+    found = [(path, re.findall(r"[a-z]+\(e?s\)", path.read_text(encoding="utf-8"))) for path in texts]
+    assert [one for one in found if one[1]] == []
 
 
 def test_nothing_is_pickled() -> None:

@@ -123,7 +123,7 @@ def test_after_a_folder_was_moved_the_report_tells_that_the_pictures_matched_are
     uploads.rename(tmp_path / "moved")
     report = judge(policy, tmp_path / "moved")
     copies = [one for one in report.findings if isinstance(one.match, Image) and not one.match.scanned]
-    assert any(note.startswith(f"{len(copies)} finding(s) are of stored pictures whose files") for note in report.notes)
+    assert any(note.startswith(f"{len(copies)} findings of stored pictures") for note in report.notes)
 
 
 def test_pictures_whose_files_are_gone_are_forgotten(policy: Policy, uploads: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_pair_that_a_reviewer_allowed_is_left_out_and_counted(
         store.decide(word)
     again = judge(policy, uploads)
     assert named(again, "copies") == []
-    assert any("1 pair(s) that a reviewer has called no match" in note for note in again.notes)
+    assert any("1 pair left out, called no match by a reviewer" in note for note in again.notes)
 
 
 def test_a_pair_called_no_match_hides_no_other_link_of_its_group(policy: Policy, tmp_path: Path) -> None:
@@ -344,7 +344,7 @@ def test_what_a_reviewer_says_of_a_text_is_heeded_until_it_is_withdrawn(policy: 
         assert "reds#red" in (told.first, told.second)
         report = judge(policy, tmp_path / "in")
         assert report.findings == ()
-        assert any("1 pair(s) that a reviewer has called no match" in note for note in report.notes)
+        assert any("1 pair left out, called no match by a reviewer" in note for note in report.notes)
         decisions.withdraw(store, policy, "reds#red", red)
     assert len(judge(policy, tmp_path / "in").findings) == 1
 
@@ -522,4 +522,4 @@ def test_plain_pictures_are_told_as_nothing_in_them_can_be_recognised(policy: Po
     picture(tmp_path / "in" / "black.png", ("black",) * 4)
     Photographs.effect_noise((64, 64), 90).save(tmp_path / "in" / "busy.png")
     notes = judge(policy, tmp_path / "in").notes
-    assert any(note.startswith("1 picture(s) are too plain for a perceptual hash") for note in notes)
+    assert any(note.startswith("1 picture too plain for a perceptual hash") for note in notes)

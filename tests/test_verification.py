@@ -143,7 +143,7 @@ def test_a_reference_whose_file_is_gone_is_verified_by_what_is_stored_or_the_rep
     with sqlite3.connect(tmp_path / "moderator.db") as connection:
         connection.execute("DELETE FROM features")
     report = scan(offline, [str(tmp_path / "uploads")], registry=registry)
-    assert any("1 candidate pair(s) could not be verified" in note for note in report.notes)
+    assert any("1 candidate pair not verified" in note for note in report.notes)
     assert [one.strongest.signal for one in report.findings if one.rule == "prohibited"] == ["sscd"]
 
 

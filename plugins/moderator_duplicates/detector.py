@@ -68,7 +68,7 @@ class Duplicates(Detector):
                 links.setdefault(match.content, {})[match.other] = match
                 links.setdefault(match.other, {})[match.content] = match
         if variants:
-            search.note(f"{variants:,} pair(s) that {self.rule.id} leaves to `lookalike`: by the metadata, variants")
+            search.note(f"{self.rule.id}: pairs left to `lookalike`, as variants by the metadata: {variants:,}")
         ranks = {content: pictures.rank(pictures.of(content)[0]) for content in links}
         self._join_stored(search, links, ranks)
         crowds = {content: list(matches) for content, matches in links.items() if len(matches) > CROWD}

@@ -58,7 +58,7 @@ class Prohibited(Detector):
                 fine.update([content] if len(kept) < len(found) else [])
                 yield from self._of_set(search, content, [one for one in kept if self._is_asked(one[0])])
         if fine:
-            search.note(f"{self.rule.id}: {len(fine):,} picture(s) that an allowlist matches as closely are left out")
+            search.note(f"{self.rule.id}: pictures left out, as an allowlist matches them as closely: {len(fine):,}")
         yield from self._described(search)
 
     def _matches(self, search: Search) -> Iterator[tuple[Match, Sequence[Reference]]]:

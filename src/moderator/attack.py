@@ -30,6 +30,7 @@ from moderator.policy import Policy
 from moderator.registry import Registry
 from moderator.scanning import Pictures as Wanted
 from moderator.scanning import judge
+from moderator.wording import counted
 
 COPIES = (Kind.COPY, Kind.EDITED_COPY)
 BACKGROUNDS = 3
@@ -162,7 +163,7 @@ def attack(
         pairs = [(one, other) for one in by_content for other in by_content if one < other]
         same = [pair for pair, is_same in zip(pairs, same_by_hash(store, pairs), strict=True) if is_same]
     attempts = list(_attempts(report, copies, by_content, _twins(by_content, same)))
-    notes = [f"{len(known.rejected):,} of the pictures cannot be read and are not in it"] if known.rejected else []
+    notes = [f"not in it, as they cannot be read: {counted(len(known.rejected), 'picture')}"] if known.rejected else []
     return Attack(len(by_content), attempts, len(copies) - len(attempts), (*notes, *report.notes))
 
 

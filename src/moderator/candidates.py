@@ -12,6 +12,7 @@ from moderator.contracts import Embedder, Scope
 from moderator.search import exact
 from moderator.search.hashed import Hashed
 from moderator.search.near import Asked, Near
+from moderator.wording import counted
 
 CAP = 1000
 """Most matches kept for one picture and rule; a report says when it was reached."""
@@ -140,7 +141,7 @@ class Candidates:
                     yield (first, second), score
         if more := sum(count > CAP for count in met.values()):
             self._note(
-                f"{more:,} picture(s) have more than {CAP:,} matches {asked}: the closest {CAP:,} of each are "
+                f"{counted(more, 'picture')} with more than {CAP:,} matches {asked}: the closest {CAP:,} of each are "
                 f"reported{advice}"
             )
 
@@ -159,8 +160,8 @@ class Candidates:
                 yield from ((content, other) for other in near if other != content)
         if crowded:
             self._note(
-                f"{len(crowded):,} picture(s) are in crowds, near to more than {CROWD} others each: of the matches of "
-                f"each the {FEW} closest are told, and the one with a picture in the middle of the crowd"
+                f"{counted(len(crowded), 'picture')} in crowds, near to more than {CROWD} others each: of the matches "
+                f"of each the {FEW} closest are told, and the one with a picture in the middle of the crowd"
             )
 
     def _middles_of(self, content: int, near: Sequence[int]) -> Sequence[int]:
@@ -182,8 +183,8 @@ class Candidates:
                 near = set(self._thinned([found]))
                 if plain := self._hashes.plain:
                     self._note(
-                        f"{plain:,} picture(s) are too plain for a perceptual hash: where verification finds nothing "
-                        "in them either, only identical bytes or pixels make copies of them"
+                        f"{counted(plain, 'picture')} too plain for a perceptual hash: where verification finds "
+                        "nothing either, only identical bytes or pixels make copies of them"
                     )
             else:
                 near = {pair for pair, _ in self._capped(found, "by perceptual hash")}

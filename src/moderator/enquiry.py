@@ -49,7 +49,7 @@ def compare(policy: Policy, registry: Registry, first: str, second: str) -> Comp
     """
     embedders: dict[str, Embedder] = {}
     missing: dict[str, str] = {}
-    for name in dict.fromkeys(policy.embedder_of(rule) for rule in policy.rules):
+    for name in policy.used:
         try:
             embedders.update(registry.make_embedders(_only(policy, name)))
         except ModelError as error:

@@ -25,6 +25,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from moderator.wording import counted
+
 
 class ModeratorError(Exception):
     """An error that ends the command with `exit_code` and is shown without a traceback."""
@@ -65,8 +67,8 @@ class PolicyError(InputError):
     """A policy document that cannot be used, with all of its problems."""
 
     def __init__(self, source: str, problems: Sequence[Problem]) -> None:
-        count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
-        super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in problems)]))
+        head = f"{source}: {counted(len(problems), 'problem')}"
+        super().__init__("\n".join([head, *(f"  {problem}" for problem in problems)]))
         self.source = source
         self.problems = tuple(problems)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -30,6 +31,8 @@ class Gallery:
         self._store = store
         self._scanned = {printable(found.path): found for found, _ in scanned}
         self._others = None if against is None else {printable(found.path): found for found, _ in against}
+        relative = any(not os.path.isabs(found.name) for found, _ in scanned)  # noqa: PTH117
+        self._here = printable(os.path.join(os.getcwd(), "")) if relative else ""  # noqa: PTH109, PTH118
         self._images: dict[int, Sequence[Image]] = {}
         self.subjects = list(dict.fromkeys(content for _, content in scanned))
         self._places = {content: place for place, content in enumerate(self.subjects)}
@@ -53,8 +56,9 @@ class Gallery:
         return self._others is None or image.path in self._scanned or image.path in self._others
 
     def _named(self, image: Image) -> Image:
-        """Gives a picture the name it was found by; one of an earlier scan keeps its full path."""
+        """Gives a picture the name it was found by; one of an earlier scan has its full path, or where this scan's are
+        named from the current folder and it lies below that, its path from there."""
         found = self._scanned.get(image.path) or (self._others or {}).get(image.path)
         if found is None:
-            return replace(image, file=image.path)
+            return replace(image, path=image.path.removeprefix(self._here), file=image.path)
         return replace(image, path=found.name, file=found.path, scanned=image.path in self._scanned)

@@ -169,6 +169,11 @@ class Policy(_Section):
         """Returns the name of the embedder that `rule` uses."""
         return rule.embedder or next(iter(self.embedders))
 
+    @property
+    def used(self) -> Sequence[str]:
+        """The names of the embedders that rules use. The others may be declared and lack their weights."""
+        return list(dict.fromkeys(map(self.embedder_of, self.rules)))
+
 
 def load_policy(path: Path, vocabulary: Vocabulary | None = None) -> Policy:
     """Reads and checks a policy document.

@@ -167,8 +167,7 @@ class Registry:
 
         Raises: ArgumentError for an unknown type, ModelError for weights that cannot be had.
         """
-        used = dict.fromkeys(policy.embedder_of(rule) for rule in policy.rules)
-        made = {name: self.make_embedder(policy.embedders[name]) for name in used}
+        made = {name: self.make_embedder(policy.embedders[name]) for name in policy.used}
         for embedder in made.values():
             _ = embedder.model  # asked for now, so that missing weights are told before anything is read
         return made

@@ -17,13 +17,14 @@ from moderator.intake.pool import SpareWorkers
 from moderator.intake.walk import walk
 from moderator.ladder import PROHIBITED, StoredSearch
 from moderator.models import Decision, Fault, Finding, Image, Report, Verdict
-from moderator.paths import found_at
+from moderator.paths import found_at, printable
 from moderator.policy import DEFAULT_STORE, Limits, Policy, Rule
 from moderator.registry import Registry, describe
 from moderator.runners.local import LocalRunner
 from moderator.runners.runner import Runner
 from moderator.search import near, prompts
 from moderator.verification import Verifier, verifying
+from moderator.wording import counted
 
 MakeRunner = Callable[[Sequence[Embedder], Limits], Runner]
 
@@ -62,7 +63,7 @@ def scan(
         runner: makes what decodes and embeds: `RayRunner` for a cluster; None: `LocalRunner`.
 
     Raises:
-        ArgumentError: a source is not there. Nothing has been read then.
+        ArgumentError: a source is not there, or a table of metadata is of no picture. Nothing has been read then.
         ModelError: weights cannot be had. Nothing has been read then.
         StoreError: the store cannot be used; batches written before are kept.
     """
@@ -86,6 +87,7 @@ def judge(
     started, clock = datetime.now(UTC), time.monotonic()
     sources = _sources(wanted)
     walked = list(walk(sources, exclude=policy.exclude, metadata=wanted.metadata, listed=wanted.listed))
+    _check_metadata(wanted.metadata, [item[0] for item in walked if isinstance(item, tuple)])
     embedders = registry.make_embedders(policy)
     _check_prompts(policy, embedders)
     spare = SpareWorkers()
@@ -110,7 +112,7 @@ def judge(
         if not walked:
             notes.append("no file is in what was named: nothing was judged")
         if gone:
-            notes.append(f"{gone:,} stored picture(s) whose files are gone were forgotten")
+            notes.append(f"{counted(gone, 'stored picture')} forgotten, gone from the disk")
         if wanted.metadata:
             notes += _without_row(outcome.judged)
         search = StoredSearch(store, policy, embedders, outcome.judged, verifier=verifier)
@@ -140,12 +142,24 @@ def judge(
     return report
 
 
+def _check_metadata(metadata: Mapping[str, Mapping[str, str]], found: Sequence[Found]) -> None:
+    """Raises: ArgumentError for a table that leads to no file that was found, nor to any other: with its columns lost,
+    pictures of two sellers would pass for one's own."""
+    if not metadata or not found or any(one.path in metadata for one in found) or any(map(os.path.lexists, metadata)):
+        return
+    raise ArgumentError(
+        f"no row of the table of metadata leads to a file; the first one names {printable(next(iter(metadata)))}",
+        hint="paths in the table are relative to its own folder",
+    )
+
+
 def _without_row(judged: Sequence[tuple[Found, int]]) -> Iterator[str]:
     """Says how many pictures have no row in the table of metadata."""
     if lacking := sum(not found.metadata for found, _ in judged):
+        number = "none" if lacking == len(judged) else f"{len(judged) - lacking:,}"
         yield (
-            f"{lacking:,} of {len(judged):,} pictures have no row in the table of metadata, whose paths are relative "
-            "to its own folder: no rule knows their sku, seller and the like"
+            f"{number} of {counted(len(judged), 'picture')} in the table of metadata, whose paths are relative to its "
+            "own folder: no rule knows the sku, seller and the like of the others"
         )
 
 
@@ -153,16 +167,16 @@ def _left_out(findings: Sequence[Finding], verifier: Verifier | None, denied: Se
     """Says what findings do not show: files that are gone, pairs that could not be verified, a reviewer's word."""
     if lost := _lost(findings):
         yield (
-            f"{lost:,} finding(s) are of stored pictures whose files are gone, as after a folder was moved; "
-            "`moderator db purge --gone` forgets them"
+            f"{counted(lost, 'finding')} of stored pictures whose files are gone, as after a folder was moved; "
+            "`moderator db purge --gone` forgets such pictures"
         )
     if verifier is not None and verifier.unverified:
         yield (
-            f"{verifier.unverified:,} candidate pair(s) could not be verified, as a file is gone and no local features "
-            "of it are stored: they go by hash and similarity alone; add such references again"
+            f"{counted(verifier.unverified, 'candidate pair')} not verified, as a file is gone and no local features "
+            "of it are stored: hash and similarity alone decide; add such references again"
         )
     if denied:
-        yield f"{len(denied):,} pair(s) that a reviewer has called no match are left out"
+        yield f"{counted(len(denied), 'pair')} left out, called no match by a reviewer"
 
 
 def _references(
@@ -176,14 +190,14 @@ def _references(
     for name, mirrored in references.mirror(store, policy, ingest, sorted(wanted)).items():
         unread += len(mirrored.rejected)
         if mirrored.rejected:
-            codes = ", ".join(sorted({one.code for one in mirrored.rejected}))
-            notes.append(f"{len(mirrored.rejected):,} file(s) of the reference set `{name}` cannot be read ({codes})")
+            files, why = counted(len(mirrored.rejected), "file"), sorted({one.words for one in mirrored.rejected})
+            notes.append(f"{files} of the reference set `{name}` cannot be read ({', '.join(why)})")
     asked = [references.Asked(embedders[policy.embedder_of(rule)], rule.sets) for rule in rules]
     if lacking := references.complete(store, policy, ingest, asked):
         unread += lacking
         notes.append(
-            f"{lacking:,} reference(s) were added under another model and their files are gone: they are matched by "
-            "hash alone; add them again"
+            f"{counted(lacking, 'reference')} of another model, with no file to read anew: matched by hash alone until "
+            "added again"
         )
     return unread, notes
 

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from moderator.document import Place, dotted
 from moderator.errors import Problem, did_you_mean
+from moderator.wording import plainly
 
 Vocabulary = Mapping[str, Mapping[str, type[BaseModel] | None]]
 """Known plugin names by section (`detector`, `embedder`), each with the model of its options."""
@@ -27,7 +28,7 @@ def problem(loc: Place, item: Any, lines: Mapping[Place, int], model: type[BaseM
         lines: of every key and item.
         model: the type of what stands at `at`, the whole document by default.
     """
-    told, hint = item["msg"].removeprefix("Value error, "), ""
+    told, hint = plainly(item["msg"]), ""
     message = told[0].lower() + told[1:]
     loc = _in_document(loc, lines, missing=item["type"] == "missing")
     if item["type"] == "extra_forbidden":

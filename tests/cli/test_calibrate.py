@@ -95,7 +95,7 @@ def test_what_reviewers_have_said_is_labelled_pairs_and_names_no_reference_file(
     Path("in/33.png").unlink()
     ran = run("calibrate", "--decided", "--rate", "0.4", "--rule", "alike", "--json", "out.json")
     assert ran.code == 0, ran.out + ran.err
-    assert "1 decision(s) are left out: a file that they are about is gone or has changed" in ran.out
+    assert "1 decision left out: a file is gone or has changed" in ran.out
     told = json.loads(Path("out.json").read_text())
     assert told["embedders"]["fake"]["pairs"] == 31
     assert told["embedders"]["fake"]["found"]["all"]["count"] == 1
@@ -106,7 +106,7 @@ def test_what_reviewers_have_said_is_labelled_pairs_and_names_no_reference_file(
     ("arguments", "says"),
     [
         ([], "give pictures, or labelled pairs"),
-        (["in/00.png"], "1 different pictures are too few"),
+        (["in/00.png"], "1 different picture: too few"),
         (["in", "--rule", "copeis"], "did you mean `copies`?"),
         (["in", "--write", "--output", "x.yaml"], "give one of them"),
         (["in", "--policy", "offline", "--write"], "is a ready policy and is not changed"),

@@ -127,6 +127,14 @@ def test_names_are_labels_only_when_asked_for(run: Run, policy_file: Path, uploa
     assert "first.png" in run("references", "list", "banned").out
 
 
+def test_entries_that_are_there_already_are_labelled_too(run: Run, policy_file: Path, uploads: Path) -> None:
+    run("references", "add", "banned", uploads)
+    assert "0 added, 3 already there; labelled" in run("references", "add", "banned", uploads, "--names").out
+    run("references", "add", "banned", uploads)  # which takes no label away
+    labels = run("references", "list", "banned").out
+    assert all(path.name in labels for path in uploads.iterdir())
+
+
 def test_references_that_cannot_be_read_are_told_with_exit_code_5(run: Run, policy_file: Path) -> None:
     Path("torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     ran = run("references", "add", "banned", "torn.png")
@@ -279,6 +287,16 @@ def test_doctor_tells_what_the_default_policy_lacks(run: Run) -> None:
     ran = run("doctor", "--policy", "default", "--quiet")
     assert ran.code == 3
     assert "missing model clip" in ran.out
+
+
+def test_an_embedder_that_no_rule_uses_may_lack_its_weights(run: Run, uploads: Path) -> None:
+    lines = ready_policies()["catalog"].read_text().splitlines(keepends=True)
+    rule = lines.index("  - id: lookalike-products\n")
+    Path("policy.yaml").write_text("".join(lines[:rule]))  # as README says: clip stays declared
+    assert run("doctor", "--quiet").out == "note    model clip: no rule uses it, so a scan does without it\n"
+    for command in (("doctor",), ("models", "pull"), ("models", "verify"), ("scan", uploads)):
+        ran = run(*command)
+        assert (ran.code, ran.err) == (0, ""), command
 
 
 def test_the_demonstration_finds_all_that_it_says(run: Run) -> None:

@@ -22,7 +22,7 @@ def test_a_pair_called_no_match_is_not_reported_again_wherever_the_files_are(
     shutil.move(uploads, "elsewhere")
     out = run("scan", "elsewhere").out
     assert "copies: nothing found" in out
-    assert "1 pair(s) that a reviewer has called no match are left out" in out
+    assert "1 pair left out, called no match by a reviewer" in out
 
 
 def test_a_reference_is_named_by_set_and_entry_and_its_file_is_not_needed(

@@ -43,8 +43,8 @@ def test_a_folder_for_copies_within_what_is_scanned_is_noted(run: Run, policy_fi
 
 
 def test_what_a_scan_notes_is_told_with_the_plan(run: Run, policy_file: Path, twins: Path) -> None:
-    Path("table.csv").write_text("path,sku\nelsewhere.png,7\n")
-    assert "note: 4 of 4 pictures have no row" in run("plan", twins, "--metadata", "table.csv").err
+    Path("table.csv").write_text(f"path,sku\n{next(twins.iterdir())},7\n")
+    assert "note: 1 of 4 pictures in the table of metadata" in run("plan", twins, "--metadata", "table.csv").err
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_it_exits_with_5_when_a_picture_could_not_be_judged(run: Run, policy_fil
     (uploads / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     ran = run("scan", uploads)
     assert ran.code == 5
-    assert "Not judged: 1 undecodable" in ran.out
+    assert "Not judged: undecodable (1)" in ran.out
 
 
 def test_it_exits_with_130_when_interrupted_and_says_that_nothing_is_lost(
@@ -148,6 +149,44 @@ def test_a_list_is_read_from_standard_input(
     assert "2 found = 2 judged" in run("scan", "-").out
 
 
+def test_a_list_with_quoted_paths_is_refused_with_how_git_writes_them_as_they_are(
+    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture(Path("café.png"))
+    git = ["git", "-c", "core.quotePath=true"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", "café.png", "uploads"], check=True)
+    quoted, plain = (
+        subprocess.run([*git, "diff", "--cached", "--name-only", *option], check=True, capture_output=True).stdout
+        for option in ([], ["-z"])
+    )
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(quoted)))
+    ran = run("scan", "-")
+    assert (ran.code, ran.out) == (2, "")
+    assert "git diff -z" in ran.err
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(plain)))
+    assert "4 found = 4 judged" in run("scan", "-").out
+
+
+def test_a_stored_match_is_named_as_the_pictures_of_the_scan_are(run: Run, policy_file: Path, uploads: Path) -> None:
+    def matches(source: Path) -> set[str]:
+        findings = json.loads(run("scan", source, "--format", "json").out)["findings"]
+        return {one["match"]["path"] for one in findings if one["rule"] == "copies"}
+
+    run("scan", uploads)
+    picture(Path("new/copy.png"), size=48)
+    assert matches(Path("new")) == {"uploads/larger.png"}
+    assert matches(Path("new").absolute()) == {str(Path("uploads/larger.png").absolute())}
+
+
+def test_a_person_reads_words_and_a_program_codes(run: Run, policy_file: Path, uploads: Path) -> None:
+    (uploads / "notes.txt").write_text("no picture")
+    shown = run("scan", uploads).out
+    assert "Skipped: not an image (1)" in shown
+    assert "not_an_image" not in shown
+    assert json.loads(run("scan", uploads, "--format", "json").out)["skipped"][0]["code"] == "not_an_image"
+
+
 def test_a_link_that_is_named_is_rejected_and_one_met_in_a_folder_skipped(
     run: Run, policy_file: Path, uploads: Path
 ) -> None:
@@ -187,9 +226,23 @@ def test_metadata_of_an_earlier_scan_stays_until_a_table_says_something_else(
 
 def test_pictures_without_a_row_of_metadata_are_counted(run: Run, policy_file: Path, uploads: Path) -> None:
     Path("table.csv").write_text(f"path,sku\n{uploads / 'first.png'},7\n")
-    assert "2 of 3 pictures have no row in the table of metadata" in run("scan", uploads, "--metadata", "table.csv").out
+    assert "1 of 3 pictures in the table of metadata" in run("scan", uploads, "--metadata", "table.csv").out
+    picture(Path("older.png"))
+    Path("table.csv").write_text("path,sku\nolder.png,7\n")
+    assert "none of 3 pictures in the table of metadata" in run("scan", uploads, "--metadata", "table.csv").out
+
+
+def test_a_table_of_metadata_that_leads_to_no_file_is_refused_before_the_scan(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
     (uploads / "table.csv").write_text(f"path,sku\n{uploads / 'first.png'},7\n")  # relative to another folder
-    assert "3 of 3 pictures have no row" in run("scan", uploads, "--metadata", uploads / "table.csv").out
+    ran = run("scan", uploads, "--metadata", uploads / "table.csv")
+    assert (ran.code, ran.out) == (2, "")
+    assert "uploads/uploads/first.png" in ran.err
+    assert "relative to its own folder" in ran.err
+    (uploads / "table.csv").write_text("path,sku\n")
+    assert "has no rows" in run("scan", uploads, "--metadata", uploads / "table.csv").err
+    assert not Path("moderator.db").exists()
 
 
 def test_the_store_stands_beside_the_policy_unless_another_is_named(

@@ -197,7 +197,7 @@ def test_an_item_in_another_colour_is_no_copy_and_is_counted() -> None:
     search = FakeSearch([image(1, sku="7", colour="red"), image(2, sku="7", colour="blue")], {(1, 2): 0.95})
     rule = Rule(id="copies", detector="duplicates", threshold=0.5)
     assert list(Duplicates(rule, "fake").detect(search)) == []
-    assert search.notes == ["1 pair(s) that copies leaves to `lookalike`: by the metadata, variants"]
+    assert search.notes == ["copies: pairs left to `lookalike`, as variants by the metadata: 1"]
 
 
 # What holds for all

@@ -110,7 +110,7 @@ def test_what_an_allowlist_covers_is_counted() -> None:
     search = FakeSearch([image(1)], {(1, 101): 0.8, (1, 102): 0.9}, [entry(1), fine(2)])
     rule = Rule(id="banned", detector="prohibited", threshold=0.5)
     assert list(Prohibited(rule, "fake").detect(search)) == []
-    assert search.notes == ["banned: 1 picture(s) that an allowlist matches as closely are left out"]
+    assert search.notes == ["banned: pictures left out, as an allowlist matches them as closely: 1"]
 
 
 def test_the_allowlist_of_a_picture_covers_no_other_picture() -> None:

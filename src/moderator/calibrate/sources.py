@@ -24,6 +24,7 @@ from moderator.models import VERIFIED, Verdict
 from moderator.policy import Policy
 from moderator.registry import Registry
 from moderator.verification import verifying
+from moderator.wording import counted
 
 LEAST_PICTURES = 30
 """Below this many pictures nothing is said of different ones."""
@@ -115,7 +116,7 @@ class _Reading:
         contents = list(dict.fromkeys(content for _, content in outcome.judged))
         if len(contents) < LEAST_PICTURES:
             raise ArgumentError(
-                f"{len(contents):,} different pictures are too few to calibrate on",
+                f"{counted(len(contents), 'different picture')}: too few to calibrate on",
                 hint=f"give at least {LEAST_PICTURES}; some hundreds are better, some thousands reach lower rates",
             )
         copies, read = _copies(self._ingest, outcome, asked)

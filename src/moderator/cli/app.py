@@ -38,6 +38,7 @@ from moderator.cli import (
 from moderator.cli.password import ask
 from moderator.cli.screen import complain
 from moderator.errors import ModeratorError, UnreadableImage
+from moderator.wording import plainly
 
 BUG, UNJUDGED, INTERRUPTED = 4, 5, 130
 COLLECTED = 100_000
@@ -110,7 +111,7 @@ def run(arguments: Sequence[str]) -> int:
         complain(str(error), error.hint)
         code = error.exit_code
     except UnreadableImage as error:
-        complain(f"{error.reason} ({error.code})")
+        complain(error.reason)
         code = UNJUDGED
     except TyperException as error:
         _say_usage(error.format_message())
@@ -134,7 +135,7 @@ def _say_usage(message: str) -> None:
         output.show(f"{message}\n")
     else:
         hint = "`moderator --help` lists the commands, `moderator COMMAND --help` shows one"
-        complain(message.replace(": Value error, ", ": "), hint)
+        complain(plainly(message), hint)
 
 
 def _add_plugin_commands() -> None:

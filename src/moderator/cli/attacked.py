@@ -17,6 +17,7 @@ from moderator.attack import Attack, Attempt, detected
 from moderator.edits import Edit
 from moderator.models import Verdict
 from moderator.reports.terminal import visible
+from moderator.wording import counted
 
 BLIND = 0.9
 """An edit found less often than this is a blind spot."""
@@ -45,10 +46,10 @@ def outcome(attempt: Attempt) -> str:
 def _parts(found: Attack, policy: str, confidence: float) -> Iterator[RenderableType]:
     whole = detected(found.attempts, confidence)
     false = [one for one in found.attempts if one.wrong]
-    text = f"{visible(policy)}: {whole.count:,} of {whole.of:,} copies of {found.pictures:,} picture(s) found"
+    text = f"{visible(policy)}: {whole.count:,} of {whole.of:,} copies of {counted(found.pictures, 'picture')} found"
     if whole.of:
         text += f", {whole.value:.1%} ({whole.low:.1%} to {whole.high:.1%}, at {confidence:.0%} confidence)"
-    yield Text(f"{text}; {len(false):,} false match(es)", style="bold")
+    yield Text(f"{text}; {counted(len(false), 'false match')}", style="bold")
     yield _spots(found)
     yield _Edits(found, confidence)
     key = "blocked █, sent to review ▓, told only as something that resembles the original ░, missed ·"

@@ -11,6 +11,7 @@ import typer
 from moderator.cli import output, screen
 from moderator.cli.options import PolicyOption, StoreOption, find_policy, session
 from moderator.errors import ArgumentError
+from moderator.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,10 +95,10 @@ def calibrate(
     found = calibrate(chosen.policy, measured.by_signal, wanted)
     changed, notes = changes(chosen.policy, found)
     if gone:
-        notes.append(f"{gone:,} decision(s) are left out: a file that they are about is gone or has changed")
+        notes.append(f"{counted(gone, 'decision')} left out: a file is gone or has changed")
     if target is not None:
         output.write(target, _changed(path, changed).decode())
-        notes.append(f"{len(changed)} number(s) changed in {target}")
+        notes.append(f"{counted(len(changed), 'number')} changed in {target}")
     elif changed:
         notes.append("nothing is written without --write or --output FILE")
     console = screen.console()

@@ -17,6 +17,7 @@ from moderator.calibrate.verified import probability
 from moderator.cli.screen import drawn
 from moderator.models import VERIFIED
 from moderator.reports.terminal import visible
+from moderator.wording import counted
 
 if TYPE_CHECKING:
     from moderator.calibrate.similarities import Similarities
@@ -57,7 +58,7 @@ def _parts(found: Calibration, measured: Measured, notes: Sequence[str]) -> Iter
         yield from _closest(name, similarities, measured.names)
     yield from _twins(found, measured.names)
     if measured.rejected:
-        yield Text(f"· {measured.rejected:,} file(s) could not be read and are not in it", style="dim")
+        yield Text(f"· not in it, as they could not be read: {counted(measured.rejected, 'file')}", style="dim")
     for note in notes:
         yield Text(f"· {visible(note)}", style="dim")
 
@@ -88,7 +89,7 @@ def _stands_on(name: str, similarities: Similarities, tail: Tail) -> str:
     text = f"{name}: {impostors.pairs:,} pairs of different pictures"
     text += f" ({impostors.pictures:,} pictures), {len(genuine.scores):,} copies"
     if similarities.twins:
-        text += f"; {len(similarities.twins):,} pair(s) that are copies already are left out"
+        text += f"; left out as copies already: {counted(len(similarities.twins), 'pair')}"
     if tail.goodness:
         text += f". Beyond {_number(name, tail.counted):.3f} extrapolated from {tail.count:,} pairs"
         text += f" (fit p = {tail.goodness:.2f})"

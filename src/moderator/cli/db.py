@@ -11,6 +11,7 @@ import typer
 from moderator.cli import screen
 from moderator.cli.options import PolicyOption, StoreOption, session
 from moderator.errors import ArgumentError, StoreError
+from moderator.wording import counted
 
 if TYPE_CHECKING:
     from moderator.stores.sql import SqlStore
@@ -81,7 +82,7 @@ def codes(policy: PolicyOption = None, store: StoreOption = None) -> None:
     """
     with _opened(policy, store) as opened:
         written = opened.write_codes()
-    screen.console().print(f"{written:,} codes written", markup=False)
+    screen.console().print(f"{counted(written, 'code')} written", markup=False)
 
 
 @app.command()
@@ -135,7 +136,7 @@ def purge(
     with _opened(policy, store) as opened:
         paths = upkeep.stored_paths(opened, pictures, gone=gone)
         named = [f"the reference set {set_name}"] if set_name else []
-        named += [f"what is known of {len(paths):,} picture(s)"] if paths else []
+        named += [f"what is known of {counted(len(paths), 'picture')}"] if paths else []
         asked = "everything" if everything else " and ".join(named)
         if asked and not yes and not _confirmed(f"Remove {asked} from {opened.url}?"):
             out.print("nothing was removed")
@@ -148,11 +149,11 @@ def purge(
                 unknown.append(f"a reference set `{set_name}` with entries")
         if pictures is not None or gone:
             opened.forget(paths)
-            out.print(f"{len(paths):,} picture(s) forgotten")
+            out.print(f"{counted(len(paths), 'picture')} forgotten")
             if not paths and not gone:
                 unknown.append(f"a picture at or below {pictures}")
         removed = upkeep.purge_everything(opened) if everything else upkeep.purge_unused(opened)
-        out.print(f"{removed:,} content(s) removed with their vectors, hashes and features")
+        out.print(f"{counted(removed, 'content')} removed with vectors, hashes and features")
         if left := upkeep.erase(opened):
             out.print(f"note: {left}", markup=False)
         if unknown:  # whoever asks that something be erased must not read a mistyped name as done
@@ -188,7 +189,6 @@ def _opened(policy: str | None, store: str | None) -> Iterator[SqlStore]:
     with SqlStore.unmigrated(_url(policy, store), PATIENT) as opened:
         known = migrations(opened.session.dialect.name)
         if lacking := missing(opened.session, known, opened.url):
-            raise StoreError(
-                f"{opened.url} lacks {len(lacking)} migration(s)", hint="`moderator db upgrade` makes up for it"
-            )
+            told = f"{opened.url} lacks {counted(len(lacking), 'migration')}"
+            raise StoreError(told, hint="`moderator db upgrade` makes up for it")
         yield opened

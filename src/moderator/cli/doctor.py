@@ -47,9 +47,11 @@ def _checks(chosen: Session) -> Iterator[tuple[str, str, str]]:
         yield f"plugin {fault.plugin} {fault.version}", "missing", fault.message
     yield _try("decoding", lambda: _decode(chosen))
     yield _try("store", lambda: _store(chosen))
-    for name, spec in chosen.policy.embedders.items():
-        embedder = spec
-        yield _try(f"model {name}", lambda embedder=embedder: str(chosen.registry.make_embedder(embedder).model))  # type: ignore[misc]
+    used = chosen.policy.used
+    for name in used:
+        yield _try(f"model {name}", lambda name=name: _model(chosen, name))  # type: ignore[misc]
+    for name in (one for one in chosen.policy.embedders if one not in used):
+        yield f"model {name}", "note", "no rule uses it, so a scan does without it"
 
 
 def _package(package: str) -> tuple[str, str, str]:
@@ -86,6 +88,10 @@ def _decode(chosen: Session) -> str:
     if isinstance(decoded, UnreadableImage):
         raise EnvironmentFault(f"a plain picture could not be decoded: {decoded.reason}")
     return "a worker decodes pictures"
+
+
+def _model(chosen: Session, name: str) -> str:
+    return str(chosen.registry.make_embedder(chosen.policy.embedders[name]).model)
 
 
 def _store(chosen: Session) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from moderator.cli import output, screen
 from moderator.cli.options import EmbedderOption, PicturesArgument, PolicyOption, StoreOption, listed, session
+from moderator.wording import counted
 
 app = typer.Typer(help="Write vectors for other programs.", no_args_is_help=True)
 
@@ -67,7 +68,7 @@ def sql(
                 output.show(part)
     complaints = screen.errors()
     for one in outcome.rejected:
-        complaints.print(f"not written: {visible(one.path)}: {one.reason} ({one.code})", markup=False)
+        complaints.print(f"not written: {visible(one.path)}: {one.reason}", markup=False)
     if out is not None:
-        complaints.print(f"{len(outcome.judged):,} pictures in {out}", markup=False)
+        complaints.print(f"{counted(len(outcome.judged), 'picture')} in {out}", markup=False)
     raise typer.Exit(5 if outcome.rejected else 0)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from moderator.contracts import Embedder
 
 app = typer.Typer(help="List, fetch and check the models of a policy.", no_args_is_help=True)
-NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="One of the policy's embedders; else all.")]
+NameArgument = Annotated[
+    str | None, typer.Argument(metavar="NAME", help="One of the policy's embedders; else all that rules use.")
+]
 
 
 @app.command("list")
@@ -77,5 +79,5 @@ def optimize(
 
 def _embedders(chosen: Session, name: str | None) -> list[tuple[str, Embedder]]:
     declared = chosen.policy.embedders
-    wanted = list(declared) if name is None else [chosen.policy.declared(name)]
+    wanted = chosen.policy.used if name is None else [chosen.policy.declared(name)]
     return [(one, chosen.registry.make_embedder(declared[one])) for one in wanted]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli.password import warn_of_secret
-from moderator.errors import InputError, PolicyError
+from moderator.errors import ArgumentError, InputError, PolicyError
 
 if TYPE_CHECKING:
     from moderator.contracts import Store
@@ -127,5 +127,7 @@ def wanted_pictures(
     from moderator.scanning import Pictures
 
     rows = read_manifest(metadata) if metadata is not None else []
+    if metadata is not None and not rows:
+        raise ArgumentError(f"the table of metadata {metadata} has no rows")
     columns = {os.path.abspath(row.path): row.columns for row in rows}  # noqa: PTH100 - links are not followed
     return Pictures(sources or [], listed(), columns, between)

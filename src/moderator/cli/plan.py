@@ -21,6 +21,7 @@ from moderator.cli.options import (
 from moderator.errors import ArgumentError
 from moderator.models import Kind, Report
 from moderator.plan import Action, Step
+from moderator.wording import counted
 
 
 def plan(
@@ -88,4 +89,4 @@ def _notes(report: Report, sources: Sequence[str], into: Path | None) -> Iterato
         if into is not None and Path(source).is_dir() and into.absolute().is_relative_to(Path(source).absolute()):
             yield f"note: {visible(f'{into} lies in {source}')}, where the next scan finds the copies again"
     if report.rejected:
-        yield f"{len(report.rejected):,} files could not be judged and are not in it"
+        yield f"not in it, as they could not be judged: {counted(len(report.rejected), 'file')}"

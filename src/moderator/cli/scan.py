@@ -21,6 +21,7 @@ from moderator.cli.options import (
 )
 from moderator.errors import ArgumentError
 from moderator.models import Report, Verdict
+from moderator.wording import counted
 
 
 class Where(StrEnum):
@@ -87,5 +88,5 @@ def scan(
 def _counts(report: Report) -> str:
     return (
         f"{report.found:,} found = {report.judged:,} judged + {len(report.rejected):,} rejected + "
-        f"{len(report.skipped):,} skipped; {len(report.findings):,} finding{'s' * (len(report.findings) != 1)}"
+        f"{len(report.skipped):,} skipped; {counted(len(report.findings), 'finding')}"
     )

@@ -39,7 +39,7 @@ def walk(
         listed: paths, one an item, as from standard input; used by the source `-`.
 
     Raises:
-        ArgumentError: a source is not there, or a pattern matches nothing.
+        ArgumentError: a source is not there, a pattern matches nothing, or a list has its paths in quotes.
     """
     table = dict(metadata or {})
     seen: set[str] = set()
@@ -64,7 +64,7 @@ def _named(
     expanded: list[str] = []
     for source in sources:
         if source == "-":
-            expanded += [line.rstrip("\r\n") for line in listed if line.strip()]
+            expanded += map(_unquoted, (line.rstrip("\r\n") for line in listed if line.strip()))
         elif os.path.lexists(source):
             if Path(source).suffix.lower() in MANIFESTS and Path(source).is_file():
                 rows = read_manifest(Path(source))
@@ -77,6 +77,16 @@ def _named(
         else:
             raise ArgumentError(f"no such file or folder: {printable(source)}")
     yield from expanded
+
+
+def _unquoted(line: str) -> str:
+    """Returns a line of a list. Raises: ArgumentError for one in quotes, as git writes what is not plain ASCII."""
+    if len(line) > 1 and line[0] == line[-1] == '"' and not os.path.lexists(line):
+        raise ArgumentError(
+            f"the list has a path in quotes, and there is no such file: {printable(line)}",
+            hint="`git diff -z` and `git ls-files -z` write paths as they are",
+        )
+    return line
 
 
 def _files(name: str, exclude: frozenset[str]) -> Iterator[tuple[str, Unjudged | None]]:

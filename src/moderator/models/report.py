@@ -79,6 +79,21 @@ class Unjudged:
     code: str
     reason: str
 
+    @property
+    def words(self) -> str:
+        """The code for people, as it stands in a list of counts."""
+        return _WORDS.get(self.code, self.code.replace("_", " "))
+
+
+_LINK, _NO_FILE = "symbolic link", "no regular file"
+_WORDS = {
+    "symlink": _LINK,
+    "named_symlink": _LINK,
+    "not_regular": _NO_FILE,
+    "named_not_regular": _NO_FILE,
+    "vector_refused": "refused by the model",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:

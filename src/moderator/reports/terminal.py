@@ -20,6 +20,7 @@ from rich.text import Text
 
 from moderator.contracts import Reporter
 from moderator.models import Finding, Image, Reference, Report, Unjudged, Verdict
+from moderator.wording import counted
 
 STYLES = {Verdict.ALLOW: "green", Verdict.REVIEW: "yellow", Verdict.BLOCK: "bold red"}
 ROWS = 25
@@ -94,8 +95,7 @@ def _rule(rule: str, findings: Sequence[Finding], folder: str) -> Iterator[Rende
     if not findings:
         return
     pictures = len({finding.image.path for finding in findings})
-    count = f"{len(findings):,} finding{'s' * (len(findings) != 1)} in {pictures:,} picture{'s' * (pictures != 1)}"
-    yield Text.assemble((rule, "bold"), f": {count}")
+    yield Text.assemble((rule, "bold"), f": {counted(len(findings), 'finding')} in {counted(pictures, 'picture')}")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     for title in ("verdict", "picture", "matches", "evidence"):
         table.add_column(title, overflow="fold", no_wrap=title == "verdict")
@@ -125,8 +125,8 @@ def _evidence(finding: Finding, *, again: bool) -> str:
 def _unjudged(title: str, style: str, paths: Sequence[Unjudged], folder: str) -> Iterator[RenderableType]:
     if not paths:
         return
-    codes = ", ".join(f"{count:,} {code}" for code, count in Counter(one.code for one in paths).most_common())
-    yield Text.assemble((title, f"bold {style}"), f": {codes}")
+    counts = Counter(one.words for one in paths).most_common()
+    yield Text.assemble((title, f"bold {style}"), f": {', '.join(f'{words} ({count:,})' for words, count in counts)}")
     table = Table(box=None, padding=(0, 1), show_header=False)
     for _ in range(2):
         table.add_column(overflow="fold")
