@@ -29,7 +29,7 @@ def test_a_picture_of_a_scan_with_other_figures_is_not_stale(make: ModuleType) -
     assert make.told(PICTURE, other) == make.told(PICTURE, drawn)
 
 
-@pytest.mark.parametrize(("words", "others"), [("judged", "seen"), ("verdict", "outcome"), ("#c5c8c6", "#ffffff")])
+@pytest.mark.parametrize(("words", "others"), [("judged", "seen"), ("matches", "equals"), ("#c5c8c6", "#ffffff")])
 def test_a_picture_of_a_scan_in_other_words_or_colours_is_stale(make: ModuleType, words: str, others: str) -> None:
     drawn = PICTURE.read_text(encoding="utf-8")
     assert words in drawn

@@ -216,8 +216,6 @@ class Duplicates(Detector):
             words = f"edited copy: {words}"
         if self.options.across:
             words = self._taken(*pair, self.options.across) + words
-        if group is not None and group.smallest < self.rule.threshold:
-            words += f"; the two least alike of the group have {group.smallest:.3f}, below the threshold"
         if group is not None and group.keeper in pair:
             other, which = (pair[0], "the match") if group.keeper == pair[1] else (pair[1], "this one")
             words += f"; {which} is kept {why(group.keeper, other, self.options.keep)}"

@@ -12,7 +12,7 @@ Criterion = str | Mapping[str, Sequence[str]]
 
 CRITERIA: Mapping[str, tuple[Callable[[Image], object], Callable[[Image], str]]] = {
     "stored": (lambda one: one.scanned, lambda _: ""),
-    "resolution": (lambda one: -one.width * one.height, lambda one: f"{one.width} x {one.height} pixels"),
+    "resolution": (lambda one: -one.width * one.height, lambda one: f"{one.width}x{one.height} pixels"),
     "size": (lambda one: -one.size, lambda one: f"{one.size:,} bytes"),
     "oldest": (lambda one: one.modified, lambda one: f"written {_date(one)}"),
     "newest": (lambda one: -one.modified, lambda one: f"written {_date(one)}"),

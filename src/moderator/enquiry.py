@@ -183,7 +183,7 @@ def _decode(limits: Limits, preparations: Sequence[Preprocessing], paths: Sequen
 
 def _file(path: str) -> Found:
     if os.path.isdir(path):  # noqa: PTH112
-        raise UnreadableImage("not_regular", f"{path}: a folder; name one picture")
+        raise ArgumentError(f"{path} is a folder", hint="name one picture")
     (item,) = walk([path])
     if isinstance(item, Unjudged):
         raise UnreadableImage(item.code, f"{item.path}: {item.reason}")

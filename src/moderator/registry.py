@@ -148,7 +148,9 @@ class Registry:
 
     def open_store(self, url: str) -> Store:
         """Opens the store at `url`. Raises: ArgumentError for an unknown scheme, StoreError."""
-        scheme = url.partition(":")[0]
+        scheme, is_url, _ = url.partition(":")
+        if not is_url:
+            raise ArgumentError(f"`{url}` is no URL of a store", hint=f"for a file, write sqlite:///{url}")
         if scheme not in self.stores:
             known = ", ".join(f"{name}://" for name in self.stores)
             raise ArgumentError(f"no store takes URLs of the scheme `{scheme}`", hint=f"known: {known}")

@@ -24,6 +24,21 @@ def test_an_unknown_command_is_a_users_mistake(run: Run) -> None:
     assert "No such command" in ran.err
 
 
+@pytest.mark.parametrize("group", ["", "decisions", "policy", "references", "db", "export", "models"])
+def test_on_80_columns_what_a_command_does_is_not_cut_short(
+    run: Run, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, commands = run(*filter(None, [group]), "--help").out.split("Commands:\n")
+    assert len(commands.splitlines()) > 0
+    assert "..." not in commands
+
+
+def test_a_wrong_call_is_answered_with_whose_help_to_read(run: Run) -> None:
+    assert "hint: `moderator references remove --help`" in run("references", "remove").err
+    assert "hint: `moderator --help`" in run("frobnicate").err
+
+
 @pytest.mark.parametrize("arguments", [["version"], ["--version"]])
 def test_the_version_is_shown(run: Run, arguments: list[str]) -> None:
     ran = run(*arguments)
@@ -305,5 +320,7 @@ def test_the_demonstration_finds_all_that_it_says(run: Run) -> None:
     assert "14 found = 13 judged + 1 rejected + 0 skipped   2 to block, 6 to review" in ran.out
     found = {"duplicates: 5 findings in 5", "prohibited: 2 findings in 2", "lookalikes: 1 finding in 1"}
     assert {line.removesuffix(" pictures").removesuffix(" picture") for line in ran.out.splitlines()} >= found
-    assert " alike: " in next(line for line in ran.out.splitlines() if "motorcycle_left.jpg   upload-08.jpg" in line)
+    lines = ran.out.splitlines()
+    pair = next(number for number, line in enumerate(lines) if "motorcycle_left.jpg matches upload-08.jpg" in line)
+    assert " alike: " in lines[pair + 1]
     assert "hubble" not in ran.out

@@ -262,6 +262,7 @@ def test_an_unknown_store_scheme_names_those_that_are_known(run: Run, policy_fil
     ran = run("scan", uploads, "--store", "redis://here")
     assert ran.code == 2
     assert "sqlite://" in ran.err
+    assert "for a file, write sqlite:///here.db" in run("scan", uploads, "--store", "here.db").err
 
 
 def test_a_read_only_folder_for_the_store_is_told(run: Run, policy_file: Path, uploads: Path) -> None:

@@ -135,4 +135,4 @@ def test_a_rule_that_failed_is_never_said_to_have_found_nothing() -> None:
 
 
 def test_a_report_without_findings_says_so() -> None:
-    assert "nothing to report" in TerminalReporter().render(EMPTY)
+    assert "no findings" in TerminalReporter().render(EMPTY)

@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,6 +39,9 @@ from moderator.cli.password import ask
 from moderator.cli.screen import complain
 from moderator.errors import ModeratorError, UnreadableImage
 from moderator.wording import plainly
+
+if TYPE_CHECKING:
+    from typer.exceptions import TyperException
 
 BUG, UNJUDGED, INTERRUPTED = 4, 5, 130
 COLLECTED = 100_000
@@ -114,7 +117,7 @@ def run(arguments: Sequence[str]) -> int:
         complain(error.reason)
         code = UNJUDGED
     except TyperException as error:
-        _say_usage(error.format_message())
+        _say_usage(error)
         code = 2
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED
@@ -130,12 +133,13 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-def _say_usage(message: str) -> None:
+def _say_usage(error: TyperException) -> None:
+    message = error.format_message()
     if message.startswith("Usage:"):  # a group without a command: its help is what was asked for
         output.show(f"{message}\n")
     else:
-        hint = "`moderator --help` lists the commands, `moderator COMMAND --help` shows one"
-        complain(plainly(message), hint)
+        context = getattr(error, "ctx", None)
+        complain(plainly(message), f"`{context.command_path if context else 'moderator'} --help` shows what it takes")
 
 
 def _add_plugin_commands() -> None:

@@ -37,11 +37,12 @@ def attack(
     as_json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here.")] = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw what is shown here.")] = None,
 ) -> None:
-    """Attack a policy with edited copies, and show what of each edit is blocked, sent to review or missed.
+    """Show which edited copies get past a policy.
 
-    The pictures become references of each set that a rule asks, and pictures that were there before; the copies are
-    scanned as uploads. A copy is found if a rule on duplicates or prohibited pictures names its original as a copy.
-    Nothing is stored; the policy's own sets, allowlists, texts and decisions have no part in it.
+    Of each edit it is told what is blocked, sent to review or missed. The pictures become references of each set that a
+    rule asks, and pictures that were there before; the copies are scanned as uploads. A copy is found if a rule on
+    duplicates or prohibited pictures names its original as a copy. Nothing is stored; the policy's own sets,
+    allowlists, texts and decisions have no part in it.
     """
     from moderator.attack import Asked, chosen_edits, detected
     from moderator.attack import attack as run

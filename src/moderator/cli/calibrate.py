@@ -57,12 +57,13 @@ def calibrate(
     policy: PolicyOption = None,
     store: StoreOption = None,
 ) -> None:
-    """Find thresholds for a rate of false matches, from your own pictures, with intervals.
+    """Find thresholds for a rate of false matches.
 
-    Copies are made of some of the pictures by the edit battery; each two pictures are taken for different, unless a
-    hash, verification or a reviewer (`moderator decide --match`) says that they are copies; those are named. Where the
-    policy verifies, the probability it asks is what decides, and is calibrated too. A rate that the pictures cannot
-    support is refused. Nothing is stored, and the policy is changed only with --write or --output; its comments stay.
+    They come with intervals, from your own pictures. Copies are made of some of them by the edit battery; each two
+    pictures are taken for different, unless a hash, verification or a reviewer (`moderator decide --match`) says that
+    they are copies; those are named. Where the policy verifies, the probability it asks is what decides, and is
+    calibrated too. A rate that the pictures cannot support is refused. Nothing is stored, and the policy is changed
+    only with --write or --output; its comments stay.
 
     Exit codes: 0 every number found, 2 your input, or a number was refused (the others are written), 3 environment.
     """

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A")],
-    second: Annotated[str, typer.Argument(metavar="B")],
+    first: Annotated[str, typer.Argument(metavar="A", help="A picture.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
     policy: PolicyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:

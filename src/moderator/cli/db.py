@@ -23,7 +23,7 @@ PATIENT = 3600.0
 
 @app.command()
 def init(policy: PolicyOption = None, store: StoreOption = None) -> None:
-    """Make the database and its tables; nothing is lost where they are there.
+    """Make the database and its tables, where they are missing.
 
     On a server this wants a user who may CREATE. The user of later scans needs less: grants.sql in sql/mysql or
     sql/mariadb.
@@ -57,9 +57,9 @@ def status(policy: PolicyOption = None, store: StoreOption = None) -> None:
 
 @app.command()
 def check(policy: PolicyOption = None, store: StoreOption = None) -> None:
-    """Read the whole store and say what is damaged, left over, or set up unsafely.
+    """Say what is damaged, left over, or set up unsafely.
 
-    The exit code is 3 when something is damaged.
+    The whole store is read. The exit code is 3 when something is damaged.
     """
     from rich.text import Text
 
@@ -87,11 +87,12 @@ def codes(policy: PolicyOption = None, store: StoreOption = None) -> None:
 
 @app.command()
 def index(policy: PolicyOption = None, store: StoreOption = None) -> None:
-    """Make the server's vector index of every model anew, and measure what it finds.
+    """Make the server's vector indexes anew.
 
-    `moderator search`, and a scan for pairs of pictures, ask it where the policy says `search: {approximate: true}`.
-    Pictures that are added later are compared exactly beside it; after a removal it is not asked until made again. A
-    user with the rights of grants.sql wants one more line of it then, to remove references.
+    What they find is measured. `moderator search`, and a scan for pairs of pictures, ask them where the policy says
+    `search: {approximate: true}`. Pictures that are added later are compared exactly beside them; after a removal they
+    are not asked until made again. A user with the rights of grants.sql wants one more line of it then, to remove
+    references.
     """
     with _opened(policy, store) as opened:
         recalls = opened.build_indexes()
@@ -104,7 +105,7 @@ def index(policy: PolicyOption = None, store: StoreOption = None) -> None:
 
 @app.command()
 def functions(policy: PolicyOption = None, store: StoreOption = None) -> None:
-    """Install cosine_similarity and its parts for people in the engine's shell."""
+    """Install cosine_similarity for the engine's own shell."""
     with _opened(policy, store) as opened:
         names = opened.install_functions()
     screen.console().print(f"installed: {', '.join(names) or 'none, this engine needs none'}", markup=False)
@@ -126,9 +127,9 @@ def purge(
     policy: PolicyOption = None,
     store: StoreOption = None,
 ) -> None:
-    """Remove what nothing refers to, and take its bytes off the disk as far as the engine can.
+    """Remove what nothing refers to.
 
-    Files are never touched.
+    Its bytes are taken off the disk as far as the engine can. Files are never touched.
     """
     from moderator.stores import upkeep
 

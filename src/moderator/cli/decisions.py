@@ -33,9 +33,10 @@ def decide(
     policy: PolicyOption = None,
     store: StoreOption = None,
 ) -> None:
-    """Keep a reviewer's word on two pictures; later scans heed it, wherever the files are.
+    """Keep a reviewer's word on two pictures, for later scans.
 
-    What is called no match is not reported again, by any rule. Identical files always match.
+    It is heeded wherever the files are. What is called no match is not reported again, by any rule. Identical files
+    always match.
     """
     from moderator import decisions
     from moderator.models import Decision

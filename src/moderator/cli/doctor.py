@@ -33,7 +33,8 @@ def doctor(
         failed |= state == "missing"
         if state != "ok" or not quiet:
             style = {"ok": "green", "note": "yellow", "missing": "bold red"}[state]
-            out.print(Text.assemble((f"{state:8}", style), (f"{name}: ", "bold"), message))
+            lines = message.replace("\n", f"\n{'':8}")
+            out.print(Text.assemble((f"{state:8}", style), (f"{name}: ", "bold"), lines), soft_wrap=True)
     raise typer.Exit(3 if failed else 0)
 
 
@@ -65,7 +66,7 @@ def _try(name: str, check: Callable[[], str]) -> tuple[str, str, str]:
     try:
         return name, "ok", check()
     except ModeratorError as error:
-        return name, "missing", f"{error}" + (f" ({error.hint})" if error.hint else "")
+        return name, "missing", f"{error}\n{error.hint}".rstrip()
 
 
 def _decode(chosen: Session) -> str:

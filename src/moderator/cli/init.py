@@ -12,7 +12,7 @@ from moderator.errors import ArgumentError, did_you_mean
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("policy.yaml"),
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path("policy.yaml"),
     ready: Annotated[
         str, typer.Option("--from", metavar="NAME", help="default, offline, ci, catalog or trust-and-safety.")
     ] = "default",

@@ -40,7 +40,10 @@ def show(policy: PolicyOption = None) -> None:
 
 @app.command()
 def pull(name: NameArgument = None, policy: PolicyOption = None) -> None:
-    """Download weights from the hub; nothing else of moderator ever does."""
+    """Download weights from the hub.
+
+    Nothing else of moderator ever downloads anything.
+    """
     for label, embedder in _embedders(session(policy), name):
         try:
             here = embedder.model
@@ -65,7 +68,10 @@ def optimize(
     ] = None,
     policy: PolicyOption = None,
 ) -> None:
-    """Make a CLIP fast: int8 for onnxruntime, proved against fp32, and run without torch from then on."""
+    """Make a CLIP fast.
+
+    It runs in int8 on onnxruntime from then on, without torch, and is proved against fp32.
+    """
     from moderator.optimise import optimise
 
     chosen = session(policy)

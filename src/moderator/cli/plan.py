@@ -44,11 +44,11 @@ def plan(
     metadata: MetadataOption = None,
     between: BetweenOption = None,
 ) -> None:
-    """Scan pictures and write a shell script that deals with the copies; nothing is done.
+    """Write a shell script that deals with copies; nothing is done.
 
-    Read the script, start it (it tells what it would do), then start it with --yes. Each step hashes both files again
-    and passes over what has changed. Which picture of a group stays is chosen by the rule's option `keep`; it may be
-    one of an earlier scan.
+    The pictures are scanned first. Read the script, start it (it tells what it would do), then start it with --yes.
+    Each step hashes both files again and passes over what has changed. Which picture of a group stays is chosen by the
+    rule's option `keep`; it may be one of an earlier scan.
     """
     from moderator.cli.progress import progress
     from moderator.plan import script, steps

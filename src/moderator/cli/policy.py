@@ -14,7 +14,9 @@ app = typer.Typer(help="Check a policy, or print the format's JSON Schema.", no_
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(help="The policy file.")]) -> None:
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy file, or the name of a ready one.")],
+) -> None:
     """Check a policy and name every problem by line."""
     from moderator.stores.address import redacted
 

@@ -87,13 +87,13 @@ def show(
 
 @app.command()
 def remove(
-    set_name: Annotated[str, typer.Argument(metavar="SET")],
+    set_name: Annotated[str, typer.Argument(metavar="SET", help="The set.")],
     entries: Annotated[list[int] | None, typer.Argument(metavar="ENTRY", help="Entries by number.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove the whole set.")] = False,
     policy: PolicyOption = None,
     store: StoreOption = None,
 ) -> None:
-    """Remove entries, or a whole set, and every byte that only they needed."""
+    """Remove entries or a whole set, with all that only they need."""
     from moderator import references
 
     if bool(entries) == everything:
@@ -101,8 +101,8 @@ def remove(
     with session(policy, store).open_store() as opened:
         removed = references.remove(opened, set_name, entries or [])
     if not removed:
-        lacks = "is empty or not there" if everything else "has no such entries"
-        raise ArgumentError(f"the set `{set_name}` {lacks}", hint="`moderator references list` shows all")
+        lacks, of = ("is empty or not there", "") if everything else ("has no such entries", f" {set_name}")
+        raise ArgumentError(f"the set `{set_name}` {lacks}", hint=f"`moderator references list{of}` shows all")
     screen.console().print(f"{set_name}: {removed:,} removed", markup=False)
 
 

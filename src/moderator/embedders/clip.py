@@ -86,7 +86,8 @@ class ClipEmbedder(Embedder):
         revision = f" at revision {self.spec.revision}" if self.spec.revision else ""
         return ModelError(
             f"the weights of the model `{self.spec.model}`{revision} are not on this machine (looked in {cache})",
-            hint="run `moderator models pull` where the hub can be reached, or do without it: --policy offline",
+            hint="run `moderator models pull` where the hub can be reached; or do without: take out the rules that use "
+            "it, or --policy offline",
         )
 
     @cached_property

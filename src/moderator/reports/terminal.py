@@ -1,4 +1,4 @@
-"""The report for people at a terminal: a summary, a table for each rule with its evidence, what was not judged.
+"""The report for people at a terminal: the findings of each rule with their evidence, what was not judged, a summary.
 
 File names and metadata are strangers' text: they are set as rich `Text` and never as markup, and their control
 characters are made visible.
@@ -12,8 +12,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -25,8 +25,6 @@ from moderator.wording import counted
 STYLES = {Verdict.ALLOW: "green", Verdict.REVIEW: "yellow", Verdict.BLOCK: "bold red"}
 ROWS = 25
 """Rows of one table; the JSON report has them all."""
-SHORT = 12
-"""A common folder of fewer characters is not worth a line of its own."""
 
 
 class TerminalReporter(Reporter):
@@ -77,14 +75,15 @@ def _parts(report: Report) -> Iterator[RenderableType]:
 
 
 def _common_folder(report: Report) -> str:
-    """The folder that all paths of this scan have in common, with its slash; empty where it saves nothing."""
+    """The folder that all paths of this scan have in common, with its slash, if it is absolute: others are short, and
+    the next command takes them as they are."""
     paths = [one.path for one in (*report.rejected, *report.skipped)]
     for finding in report.findings:
         paths += [one.path for one in (finding.image, finding.match) if isinstance(one, Image) and one.scanned]
     folders = [path.rpartition("/")[0] + "/" for path in paths]
     common = os.path.commonprefix(folders)  # noqa: RUF071 - cut at a slash below; commonpath refuses mixed paths
     folder = common[: common.rfind("/") + 1]
-    return folder if len(folder) > SHORT else ""
+    return folder if folder.startswith("/") else ""
 
 
 def _below(match: Image | Reference, folder: str) -> bool:
@@ -96,20 +95,17 @@ def _rule(rule: str, findings: Sequence[Finding], folder: str) -> Iterator[Rende
         return
     pictures = len({finding.image.path for finding in findings})
     yield Text.assemble((rule, "bold"), f": {counted(len(findings), 'finding')} in {counted(pictures, 'picture')}")
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    for title in ("verdict", "picture", "matches", "evidence"):
-        table.add_column(title, overflow="fold", no_wrap=title == "verdict")
-    before: Finding | None = None
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    rows.add_column(no_wrap=True)
+    rows.add_column(overflow="fold")
+    group = None
     for finding in findings[:ROWS]:
-        again = before is not None and before.group is not None and before.group == finding.group
-        table.add_row(
-            Text(finding.verdict.value, style=STYLES[finding.verdict]),
-            Text(visible(finding.image.path.removeprefix(folder))),
-            Text("as above", style="dim") if again else Text(visible(str(finding.match).removeprefix(folder))),
-            Text(visible(_evidence(finding, again=again))),
-        )
-        before = finding
-    yield table
+        image, match = (visible(str(one).removeprefix(folder)) for one in (finding.image, finding.match))
+        verdict = Text(finding.verdict.value, style=STYLES[finding.verdict])
+        rows.add_row(verdict, Text.assemble((image, "bold"), (" matches ", "dim"), (match, "bold")))
+        rows.add_row("", Text(visible(_evidence(finding, again=finding.group == group))))
+        group = finding.group
+    yield Padding(rows, (0, 0, 0, 2))
     if len(findings) > ROWS:
         yield Text(f"  … and {len(findings) - ROWS:,} more; --format json --output FILE has them all", style="dim")
     yield Text()
@@ -119,7 +115,7 @@ def _evidence(finding: Finding, *, again: bool) -> str:
     group = finding.group
     if group is None or group.size < 3 or again:
         return finding.reason
-    return f"{finding.reason} (group of {group.size:,}, least {group.smallest:.3f})"
+    return f"{finding.reason} (group of {group.size:,}, the two least alike: {group.smallest:.3f})"
 
 
 def _unjudged(title: str, style: str, paths: Sequence[Unjudged], folder: str) -> Iterator[RenderableType]:
@@ -153,7 +149,7 @@ def _summary(report: Report) -> Iterator[RenderableType]:
     for position, (words, style) in enumerate(told):
         line.append(", " if position else "").append(words, style)
     if not told:
-        line.append("nothing to report", "green" if not report.rejected and not report.faults else "")
+        line.append("no findings", "green" if not report.rejected and not report.faults else "")
     yield line
     rate = f", {report.judged / report.seconds:,.0f} a second" if report.seconds >= 1 else ""
     embedded = f"{report.embedded:,} embedded, {report.unchanged:,} unchanged"

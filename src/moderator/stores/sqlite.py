@@ -57,7 +57,8 @@ class SqliteDriver:
             if _is_locked(error):
                 raise
             raise StoreError(
-                f"cannot open the store {self._path}: {error}", hint="choose another with --store sqlite:///path"
+                f"cannot open the store {self._path}: {getattr(error, 'strerror', None) or error}",
+                hint="choose another with --store sqlite:///path"
             ) from error
         return connection
 
