@@ -139,7 +139,7 @@ def _rounded(threshold: float) -> float:
 def told(document: Mapping[str, Any], signs: Signs) -> Signs:
     """Returns float64 `[n]`, the probabilities of a copy; 0 where nothing was aligned."""
     model = probability.Model(*(probability.forest(document[name]) for name in ("structure", "colours")))
-    return np.array([0.0 if np.isnan(one[0]) else model.copy_and_variant(one)[0] for one in signs])
+    return np.array([0.0 if np.isnan(one[0]) else model.copy_and_variant(model.same(one), one)[0] for one in signs])
 
 
 def left_out(collections: Mapping[str, Pairs], kind: str) -> Iterator[tuple[str, Pairs, Signs]]:

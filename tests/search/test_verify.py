@@ -24,6 +24,7 @@ from moderator.search.verify.colour import colour
 from moderator.search.verify.features import Features
 from moderator.search.verify.geometry import Alignment
 from moderator.search.verify.photometry import FINE, Blocks, blocks
+from moderator.search.verify.probability import forest
 from moderator.verification import evidence
 
 
@@ -284,6 +285,21 @@ def test_what_is_stored_holds_no_pixels_unless_a_thumbnail_is_asked_for(known: d
     thumbnail = features.unpack(known["coffee"].pack(thumbnail=True)).pixels
     assert thumbnail is not None
     assert thumbnail.shape == known["coffee"].pixels.shape
+
+
+TREES: list[list[list[float]]] = [
+    [[0, 0.5, 1, 0], [-1, 0, 0, 1.0], [2, 0.25, 3, 0], [-1, 0, 0, 2.0], [-1, 0, 0, 4.0]],
+    [[1, 0.5, 1, 0], [-1, 0, 0, 8.0], [-1, 0, 0, 16.0]],
+]
+"""Nodes of a sign, what it may be at most to go left, where that is, and a leaf's value."""
+
+
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=3))
+def test_a_forest_adds_up_one_leaf_of_each_tree(asked: list[float]) -> None:
+    told = forest({"base": -12.0, "trees": TREES}).probability(np.array(asked))
+    first = 1.0 if asked[0] <= 0.5 else 2.0 if asked[2] <= 0.25 else 4.0
+    second = 8.0 if asked[1] <= 0.5 else 16.0
+    assert told == pytest.approx(1 / (1 + np.exp(12.0 - first - second)))
 
 
 @given(st.integers(0, 400))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from moderator.search.verify.features import Features, Points, mirrored, opencv
-from moderator.search.verify.geometry import Alignment, Matrix3, plausible, project
+from moderator.search.verify.geometry import Alignment, Matrix3, distinct, plausible, project
 from moderator.search.verify.whole import whole
 
 RATIO = 0.88
@@ -57,7 +57,7 @@ def _aligned(first: Features, second: Features, *, mirror: bool, beyond: int = 0
     matrix = _bent(cv2, matrix, ours, theirs, second)
     away = np.linalg.norm(project(matrix, theirs) - ours, axis=1)
     near = away <= NEAR
-    count = _distinct(ours[near])
+    count = len(distinct(ours[near]))
     if count < LEAST:
         return None
     return Alignment(matrix, len(ours), count, float(np.median(away[near])), ours[near], theirs[near], mirror)
@@ -95,8 +95,3 @@ def _bent(cv2: Any, matrix: Matrix3, ours: Points, theirs: Points, second: Featu
         return matrix
     explained = int((np.linalg.norm(project(bent, theirs) - ours, axis=1) <= NEAR).sum())
     return bent if explained > 1.1 * near + 2 else matrix
-
-
-def _distinct(points: Points) -> int:
-    """Counts keypoints at different places: one corner found at several scales is one."""
-    return len(np.unique(np.rint(points / 2).astype(np.int32), axis=0))

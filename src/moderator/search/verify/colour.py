@@ -110,15 +110,16 @@ def _told(after: Values, before: Values, asked: Mask, compared: Blocks) -> Colou
     left = np.linalg.norm((after - expected * scale[:, None]) * known, axis=1)
     luma = np.abs(difference) > 1.5 * LEVELS
     shaded = np.abs(_smooth(difference, asked, told & agrees)) > 1.5 * LEVELS
-    odd = (left > LEVELS) | shaded
+    off = left > LEVELS
+    odd = off | shaded
     textured, plain = told & agrees, told & ~agrees
     part, blocks = _part(_spread(asked, odd & told), compared)
     return Colour(
-        luma=_mean(luma, textured),
-        plain_luma=_mean(luma, plain),
-        shading=_mean(shaded, textured),
-        chroma=_mean(left > LEVELS, textured),
-        plain_chroma=_mean(left > LEVELS, plain),
+        luma=_share(luma, textured),
+        plain_luma=_share(luma, plain),
+        shading=_share(shaded, textured),
+        chroma=_share(off, textured),
+        plain_chroma=_share(off, plain),
         left=_mean(left, told),
         recoloured=float(largest(_spread(asked, odd & textured))[asked].mean()),
         part=blocks,
@@ -137,8 +138,12 @@ def _chroma(colours: Values) -> Values:
     return away
 
 
-def _mean(values: Values | Mask, among: Mask) -> float:
+def _mean(values: Values, among: Mask) -> float:
     return float(values[among].mean()) if among.any() else 0.0
+
+
+def _share(told: Mask, among: Mask) -> float:
+    return int(np.count_nonzero(told & among)) / max(1, int(np.count_nonzero(among)))
 
 
 def _smooth(left: Values, asked: Mask, trusted: Mask) -> Values:
@@ -173,7 +178,7 @@ def _part(odd: Mask, compared: Blocks) -> tuple[Mask, float]:
         patch = labels == label
         around = cv2.dilate(patch.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_) & ~patch
         agreeing = int((patch & agrees).sum())
-        size = agreeing + _mean(outline, around) * (int(patch.sum()) - agreeing)
+        size = agreeing + _share(outline, around) * (int(patch.sum()) - agreeing)
         if size > most:
             best, most = patch, size
     return best, most
@@ -191,7 +196,7 @@ class _Change:
         return _curved(colours, self.saturation, self.gamma) * self.gains + self.offsets
 
 
-def _curved(colours: Values, saturation: float, gamma: float) -> Values:
+def _curved(colours: Values, saturation: float | Values, gamma: float | Values) -> Values:
     grey = (colours @ LUMA)[:, None]
     saturated = (grey + (colours - grey) * saturation).clip(0, 255)
     curved: Values = 255 * (saturated / 255) ** gamma
@@ -199,6 +204,8 @@ def _curved(colours: Values, saturation: float, gamma: float) -> Values:
 
 
 TRIED = tuple(product(SATURATIONS, GAMMAS))
+MILDNESS = np.array([abs(np.log(max(saturation, 0.1))) + abs(np.log(gamma)) for saturation, gamma in TRIED])
+"""By how much a change is one, apart from its gains."""
 
 
 def _fitted(after: Values, before: Values, weight: Values) -> _Change:
@@ -206,7 +213,8 @@ def _fitted(after: Values, before: Values, weight: Values) -> _Change:
     and offsets by reweighted least squares, less what is clipped."""
     every = max(1, len(after) // FITTED)
     after, before, weight = after[::every], before[::every], weight[::every]
-    every_way = np.stack([_curved(before, *one) for one in TRIED])
+    saturations, gammas = np.array(SATURATIONS)[:, None, None, None], np.array(GAMMAS)[:, None, None]
+    every_way = _curved(before, saturations, gammas).reshape(len(TRIED), *before.shape)
     curved = np.ascontiguousarray(every_way.transpose(0, 2, 1), dtype=np.float32)  # [tried, channels, blocks]
     after = np.ascontiguousarray(after.T, dtype=np.float32)
     weights = weight.astype(np.float32)
@@ -232,7 +240,6 @@ def _fitted(after: Values, before: Values, weight: Values) -> _Change:
         # What is clipped tells nothing but that it is no less.
         robust = huber[:, None] * np.where(away > 1.0, np.float32(1.0), inside)
     # Of changes that explain as much, the mildest is meant.
-    mildness = [abs(np.log(max(saturation, 0.1))) + abs(np.log(gamma)) for saturation, gamma in TRIED]
-    cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.05 + 0.03 * np.array(mildness)
+    cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.05 + 0.03 * MILDNESS
     best = int(cost.argmin())
     return _Change(*TRIED[best], gains[best].astype(np.float64), offsets[best].astype(np.float64))

@@ -84,12 +84,15 @@ class Features:
         normal: npt.NDArray[np.float64] = (grey - grey.mean()) / max(float(grey.std()), 1.0)
         return normal
 
-    def grey(self, side: int) -> Pixels:
+    @cached_property
+    def grey(self) -> Callable[[int], Pixels]:
         """Returns the picture, which must have its pixels, as `side` x `side` grey levels, whatever its shape."""
-        cv2 = opencv()
-        grey = cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY)
-        small: Pixels = cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
-        return small
+        cv2, pixels = opencv(), self.pixels
+        return cache(
+            lambda side: cv2.resize(
+                cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (side, side), interpolation=cv2.INTER_AREA
+            )
+        )
 
     @cached_property
     def shrunk(self) -> Callable[[tuple[int, int]], Pixels]:

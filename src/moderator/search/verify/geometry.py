@@ -78,8 +78,7 @@ def wander(alignment: Alignment) -> float:
 
 def _traced(alignment: Alignment) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Returns the keypoints that agree, each place once, and what a bend leaves of their residuals."""
-    across, down = np.rint(alignment.ours / 2).astype(np.int64).T
-    _, places = np.unique(across << 32 | down, return_index=True)
+    places = distinct(alignment.ours)
     at = alignment.ours[places].astype(np.float64)
     away = project(alignment.matrix, alignment.theirs[places]) - at
     if len(at) < TRACE:
@@ -87,6 +86,12 @@ def _traced(alignment: Alignment) -> tuple[npt.NDArray[np.float64], npt.NDArray[
     x, y = ((at - at.mean(axis=0)) / max(float(at.std()), 1.0)).T
     bend = np.stack([np.ones(len(at)), x, y, x * x, x * y, y * y], axis=1)
     return at, away - bend @ np.linalg.lstsq(bend, away, rcond=None)[0]
+
+
+def distinct(points: Points) -> npt.NDArray[np.intp]:
+    """Returns where in `points` each different place is first: one corner found at several scales is one."""
+    across, down = np.rint(points / 2).astype(np.int64).T
+    return np.unique(across << 32 | down, return_index=True)[1]
 
 
 def project(matrix: Matrix3, points: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

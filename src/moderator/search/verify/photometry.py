@@ -8,6 +8,7 @@ cast, no colour at all); a recoloured variant differs in places.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -92,22 +93,34 @@ def _warped(cv2: Any, picture: Features, matrix: Matrix3, size: tuple[int, int],
 
 def _covered(matrix: Matrix3, grid: tuple[int, int], picture: Features) -> Mask:
     """Returns the blocks of a frame that the picture covers: those whose corners lie in it."""
-    rows, columns = grid
-    first, last = BLOCK * np.arange(columns), BLOCK * np.arange(rows)
-    inside = np.ones(grid, dtype=np.bool_)
-    for across in (first, first + BLOCK - 1):
-        for down in (last, last + BLOCK - 1):
-            corners = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
-            at = project(matrix, corners).reshape(rows, columns, 2)
-            inside &= ((at >= -EDGE) & (at <= (picture.width - 1 + EDGE, picture.height - 1 + EDGE))).all(axis=2)
-    return inside
+    x, y = project(matrix, _corners(grid)).T
+    inside = (x >= -EDGE) & (x <= picture.width - 1 + EDGE) & (y >= -EDGE) & (y <= picture.height - 1 + EDGE)
+    covered: Mask = inside.reshape(4, *grid).all(axis=0)
+    return covered
 
 
-def _mean(values: npt.NDArray[Any]) -> Map:
-    """Returns the mean of each block, float32, of a frame of whole blocks `[height, width, ...]`."""
-    height, width, *channels = values.shape
-    rows = values.reshape(height // BLOCK, BLOCK, -1).sum(axis=1, dtype=np.float32)
-    total: Map = rows.reshape(height // BLOCK, width // BLOCK, BLOCK, *channels).sum(axis=2)
+@lru_cache(64)
+def _corners(grid: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Returns the four corner pixels of each block, `[4 * rows * columns, 2]`: as many pairs ask for the same."""
+    corners = BLOCK * np.indices(grid).reshape(2, 1, -1) + (BLOCK - 1) * np.indices((2, 2)).reshape(2, 4, 1)
+    return corners[::-1].reshape(2, -1).T.astype(np.float64)
+
+
+def _mean(values: Map) -> Map:
+    """Returns the mean of each block of a frame of whole blocks `[height, width]`, float32."""
+    height, width = values.shape
+    rows = values.reshape(height // BLOCK, BLOCK, width).sum(axis=1)
+    total: Map = rows.reshape(height // BLOCK, width // BLOCK, BLOCK).sum(axis=2)
+    return total / np.float32(BLOCK**2)
+
+
+def _mean_colour(pixels: Pixels) -> Map:
+    """Returns the same of each channel of pixels: sums of whole numbers, which are exact in any order."""
+    height, width, channels = pixels.shape
+    rows = pixels.reshape(height // BLOCK, BLOCK, -1).sum(axis=1, dtype=np.uint16)
+    blocks = rows.reshape(height // BLOCK, width // BLOCK, BLOCK, channels)
+    # A fifth of the time of a sum over an inner axis.
+    total: Map = np.einsum("rcbk->rck", blocks).astype(np.float32)
     return total / np.float32(BLOCK**2)
 
 
@@ -122,7 +135,7 @@ def _measured(cv2: Any, ours: Pixels, theirs: Pixels, seen: Mask) -> Blocks:
     correlation = covariance / np.sqrt(np.maximum(variance_a * variance_b, 1.0))
     textured = np.maximum(variance_a, variance_b) >= TEXTURED**2
     clear = np.minimum(variance_a, variance_b) >= CLEAR**2
-    return Blocks(seen, textured, clear, correlation, _mean(ours), _mean(theirs))
+    return Blocks(seen, textured, clear, correlation, _mean_colour(ours), _mean_colour(theirs))
 
 
 def stored_blocks(first: Features, second: Features, alignment: Alignment) -> Blocks | None:

@@ -28,28 +28,31 @@ Numbers = npt.NDArray[np.int64]
 class Forest:
     """Boosted regression trees; the logistic function of their sum is a probability.
 
+    All trees stand in one row of nodes, each of which leads to two others; a leaf leads to itself.
+
     Attributes:
-        sign: int64 `[trees, nodes]`, which sign a node asks; -1 at a leaf.
-        least: float64 `[trees, nodes]`: signs up to this go `left`, larger ones right, which is the node after `left`.
-        left: int64 `[trees, nodes]`.
-        value: float64 `[trees, nodes]`, of a leaf.
+        roots: int64 `[trees]`, where each tree begins.
+        sign: int64 `[nodes]`, which sign a node asks.
+        least: float64 `[nodes]`: signs up to this go `left`, larger ones right, which is the node after `left`.
+        left: int64 `[nodes]`.
+        value: float64 `[nodes]`, of a leaf.
+        deepest: no leaf is more steps from its root.
     """
 
     base: float
+    roots: Numbers
     sign: Numbers
     least: Values
     left: Numbers
     value: Values
+    deepest: int
 
     def probability(self, signs: Values) -> float:
         """Returns the probability for one vector of signs `[len(SIGNS)]`."""
-        trees = np.arange(len(self.sign))
-        at = np.zeros(len(trees), dtype=np.int64)
-        while (inner := self.sign[trees, at] >= 0).any():
-            asked = signs[np.maximum(self.sign[trees, at], 0)]
-            step = self.left[trees, at] + (asked > self.least[trees, at])
-            at = np.where(inner, step, at)
-        return float(1.0 / (1.0 + np.exp(-(self.base + self.value[trees, at].sum()))))
+        at = self.roots
+        for _ in range(self.deepest):
+            at = self.left[at] + (signs[self.sign[at]] > self.least[at])
+        return float(1.0 / (1.0 + np.exp(-(self.base + self.value[at].sum()))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,10 @@ class Model:
         """Returns the probability that a pair is one picture, in whatever colours; it asks no sign of colour."""
         return self.structure.probability(signs)
 
-    def copy_and_variant(self, signs: Values) -> tuple[float, float]:
-        """Returns the probabilities that a pair is a copy, and that it is a picture with a thing in another colour."""
-        same, colours = self.structure.probability(signs), self.colours.probability(signs)
+    def copy_and_variant(self, same: float, signs: Values) -> tuple[float, float]:
+        """Returns the probabilities that a pair is a copy, and that it is a picture with a thing in another colour, of
+        that it is one picture, `same`."""
+        colours = self.colours.probability(signs)
         return same * colours, same * (1.0 - colours)
 
 
@@ -83,6 +87,16 @@ def forest(document: Any) -> Forest:
     """Reads a forest from its document: a base, and for each tree the nodes [sign, least, left, value]."""
     longest = max(len(tree) for tree in document["trees"])
     leaf = [-1, 0.0, 0, 0.0]
-    nodes = np.array([[*tree, *[leaf] * (longest - len(tree))] for tree in document["trees"]], dtype=np.float64)
-    sign, least, left, value = (nodes[..., column] for column in range(4))
-    return Forest(document["base"], sign.astype(np.int64), least, left.astype(np.int64), value)
+    rows = [node for tree in document["trees"] for node in (*tree, *[leaf] * (longest - len(tree)))]
+    sign, least, left, value = np.array(rows, dtype=np.float64).T
+    own = np.arange(len(rows))
+    roots, inner = own[::longest], sign >= 0
+    return Forest(
+        document["base"],
+        roots,
+        np.maximum(sign, 0).astype(np.int64),
+        np.where(inner, least, np.inf),
+        np.where(inner, np.repeat(roots, longest) + left.astype(np.int64), own),
+        np.ascontiguousarray(value),
+        longest // 2,
+    )

@@ -44,7 +44,7 @@ def verify(first: Features, second: Features) -> Verification:
     model = probability.model(stored=measured.stored)
     if (same := model.same(measured.signs)) < UNLIKELY:
         return Verification(same, 0.0, None, f"{alignment.inliers} keypoints agree, what is around them does not")
-    copy, variant = model.copy_and_variant(signs.coloured(measured))
+    copy, variant = model.copy_and_variant(same, signs.coloured(measured))
     region = _region(measured)
     if region is not None and measured.laid is first:
         region = region.reversed
@@ -63,10 +63,12 @@ def _region(measured: signs.Measured) -> Region | None:
     patch = largest(_consistent(fine))
     if not patch.any():
         return None
-    down, across = np.nonzero(patch)
-    corners = np.concatenate([np.stack([across + dx, down + dy], axis=1) for dx in (0, 1) for dy in (0, 1)])
-    hull = cv2.convexHull(corners.astype(np.float32))[:, 0].astype(np.float64)
     rows, columns = patch.shape
+    # Of a row of blocks only the outermost can be corners of the hull.
+    down = np.flatnonzero(patch.any(axis=1))
+    left, right = patch[down].argmax(axis=1), columns - patch[down, ::-1].argmax(axis=1)
+    corners = np.concatenate((left, right) * 2), np.concatenate((down, down, down + 1, down + 1))
+    hull = cv2.convexHull(np.stack(corners, axis=1).astype(np.float32))[:, 0].astype(np.float64)
     theirs = hull / (columns, rows)
     there = theirs * (second.width, second.height)
     ours = geometry.project(measured.alignment.matrix, there) / (first.width, first.height)
@@ -86,4 +88,5 @@ def _polygon(corners: npt.NDArray[np.float64]) -> tuple[tuple[float, float], ...
 def _covered(corners: npt.NDArray[np.float64]) -> float:
     """Returns the area of a polygon in the unit square."""
     x, y = corners.T
-    return round(min(1.0, abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2), 4)
+    next_x, next_y = (np.concatenate((one[1:], one[:1])) for one in (x, y))
+    return round(min(1.0, abs(float(x @ next_y - y @ next_x)) / 2), 4)
