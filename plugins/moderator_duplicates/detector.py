@@ -28,10 +28,10 @@ class DuplicatesOptions(CatalogueOptions):
     unless their very pixels are the same."""
 
     keep: Sequence[Criterion] = ("stored", "resolution", "size", "path")
-    """Which picture of a group is kept: the first criterion that tells two apart decides. `stored` (there before this
-    scan), `resolution`, `size` (bytes), `taken` (the earliest, by the date of the photograph in its EXIF), `oldest`,
-    `newest` (file time), `path`, or values in the order of preference:
-    `format: [PNG, JPEG]`, `folder: [masters]`, and any metadata column, such as `seller: [ours]`."""
+    """Which picture of a group is kept: the first criterion that tells two apart decides. `stored` (brought by an
+    earlier scan), `resolution`, `size` (bytes), `taken` (the earliest, by the date of the photograph in its EXIF),
+    `oldest`, `newest` (file time), `path`, or values in the order of preference: `format: [PNG, JPEG]`,
+    `folder: [masters]`, and any metadata column, such as `seller: [ours]`."""
     across: str | None = None
     """A metadata column, such as `seller`: reports only copies between different values of it, as taken pictures."""
     within: str | None = None

@@ -11,7 +11,7 @@ Criterion = str | Mapping[str, Sequence[str]]
 """A name of `CRITERIA`, or one key (`format`, `folder`, a metadata column) with the values preferred, best first."""
 
 CRITERIA: Mapping[str, tuple[Callable[[Image], object], Callable[[Image], str]]] = {
-    "stored": (lambda one: one.scanned, lambda _: ""),
+    "stored": (lambda one: one.since, lambda _: ""),
     "resolution": (lambda one: -one.width * one.height, lambda one: f"{one.width}x{one.height} pixels"),
     "size": (lambda one: -one.size, lambda one: f"{one.size:,} bytes"),
     "oldest": (lambda one: one.modified, lambda one: f"written {_date(one)}"),
@@ -49,7 +49,7 @@ def why(kept: Image, other: Image, keep: Sequence[Criterion]) -> str:
     for criterion in keep:
         if _sorts(criterion, kept) != _sorts(criterion, other):
             if criterion == "stored":
-                return "as it was there before this scan"
+                return "as it was there first"
             name, says = _words(criterion)
             over = f"{says(kept)} over {says(other)}" if says(other) else says(kept)
             return f"by {name}" + (f", {over}" if over else "")

@@ -61,4 +61,5 @@ class Gallery:
         found = self._scanned.get(image.path) or (self._others or {}).get(image.path)
         if found is None:
             return replace(image, path=image.path.removeprefix(self._here), file=image.path)
-        return replace(image, path=found.name, file=found.path, scanned=image.path in self._scanned)
+        scanned = image.path in self._scanned
+        return replace(image, path=found.name, file=found.path, scanned=scanned, since=image.since if scanned else "")

@@ -47,7 +47,12 @@ HOSTILE = "\x1b[31mred\u202e[bold]name</script>\n\\xff=cmd|' /C calc'!A0.jpg"
 
 def image(content: int, path: str = "", **metadata: str) -> Image:
     """Returns an image of this scan; contents of one number are identical files."""
-    return Image(path or f"{content}.jpg", content, f"{content:064x}", 100, 100, 1000, metadata)
+    return Image(path or f"{content}.jpg", content, f"{content:064x}", 100, 100, 1000, metadata, since="2026-01-02")
+
+
+def stored_image(content: int, path: str = "", **metadata: str) -> Image:
+    """Returns an image of an earlier scan."""
+    return replace(image(content, path, **metadata), scanned=False, since="2026-01-01")
 
 
 class FakeEmbedderOptions(Options):

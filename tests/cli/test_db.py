@@ -110,7 +110,7 @@ def test_init_makes_the_database_and_its_tables_and_loses_nothing_a_second_time(
     with server.database() as name:
         server.execute(f"DROP DATABASE {name}")
         store = ("--store", server.url(name))
-        assert "schema             1" in run("db", "init", *store).out
+        assert "schema             2" in run("db", "init", *store).out
         assert run("scan", uploads, *store).code in (0, 1)
         ran = run("db", "init", *store)
         assert (ran.code, "images             3" in ran.out) == (0, True)
@@ -119,7 +119,7 @@ def test_init_makes_the_database_and_its_tables_and_loses_nothing_a_second_time(
 def test_status_names_engine_and_counts_and_never_makes_a_table(run: Run, policy_file: Path, mysql_url: str) -> None:
     ran = run("db", "status", "--store", mysql_url)
     assert (ran.code, "`moderator db upgrade`" in ran.err) == (3, True)
-    assert "schema 1" in run("db", "upgrade", "--store", mysql_url).out
+    assert "schema 2" in run("db", "upgrade", "--store", mysql_url).out
     ran = run("db", "status", "--store", mysql_url)
     assert "MySQL" in ran.out
     assert "images             0" in ran.out

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.scanning import picture
 
 
 @pytest.fixture
@@ -34,6 +35,16 @@ def test_edited_copies_are_moved_only_when_asked_for(run: Run, policy_file: Path
     subprocess.run(["sh", "plan.sh", "--yes"], check=True, capture_output=True)
     assert sorted(path.name for path in twins.iterdir()) == ["alike.png", "larger.png"]
     assert len([path for path in Path("aside").rglob("*") if path.is_file()]) == 2
+
+
+def test_a_later_copy_does_not_take_the_place_of_what_was_there_first(run: Run, policy_file: Path) -> None:
+    picture(Path("photos/shirt.png"))
+    run("scan", "photos")
+    picture(Path("supplier/larger.png"), size=64)
+    run("scan", "supplier")
+    move = ("--action", "move", "--into", "aside", "--edited")
+    assert "0 to move" in run("plan", "photos", *move).err
+    assert "1 to move" in run("plan", "supplier", *move).err
 
 
 def test_a_folder_for_copies_within_what_is_scanned_is_noted(run: Run, policy_file: Path, twins: Path) -> None:

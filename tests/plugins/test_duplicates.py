@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderator import Finding, Image, Kind, Match, Rule
-from moderator.testing import DetectorContract, FakeSearch, image
+from moderator.testing import DetectorContract, FakeSearch, image, stored_image
 from moderator_duplicates.detector import Duplicates
 from moderator_duplicates.keeper import Criterion
 
@@ -49,12 +49,18 @@ def test_a_pair_below_the_threshold_inside_a_group_is_said() -> None:
 
 
 def test_what_was_stored_before_the_scan_is_kept() -> None:
-    stored = replace(image(2, "archive/2.jpg"), scanned=False)
+    stored = stored_image(2, "archive/2.jpg")
     assert pairs(found([image(1), stored], {(1, 2): 0.9})) == {("1.jpg", "archive/2.jpg")}
 
 
+def test_a_picture_that_is_scanned_again_is_kept_where_it_was_there_first() -> None:
+    again, later = replace(image(1), since="2026-01-01"), replace(stored_image(2), since="2026-01-02", width=400)
+    (finding,) = found([again, later], {(1, 2): 0.9})
+    assert finding.reason.endswith("this one is kept as it was there first")
+
+
 def test_stored_copies_of_one_picture_are_one_group_and_one_finding() -> None:
-    stored = [replace(image(number, f"archive/{number}.jpg"), scanned=False) for number in (2, 3, 4)]
+    stored = [stored_image(number, f"archive/{number}.jpg") for number in (2, 3, 4)]
     scores = {(1, 2): 0.9, (1, 3): 0.9, (1, 4): 0.9, (2, 3): 0.8, (2, 4): 0.8, (3, 4): 0.8}
     (finding,) = found([image(1), *stored], scores)
     assert (str(finding.match), finding.group and finding.group.size) == ("archive/2.jpg", 4)
@@ -68,7 +74,7 @@ class Verified(FakeSearch):
 
 
 def test_stored_pictures_that_are_no_copies_of_one_another_are_in_no_group_however_alike() -> None:
-    stored = [replace(image(number, f"archive/{number}.jpg"), scanned=False) for number in (2, 3)]
+    stored = [stored_image(number, f"archive/{number}.jpg") for number in (2, 3)]
     search = Verified([image(1), *stored], {(1, 2): 0.9, (1, 3): 0.9, (2, 3): 0.8})
     findings = list(TestDuplicates().make().detect(search))
     assert [one.group.size for one in findings if one.group] == [2]
@@ -140,7 +146,7 @@ def test_a_later_criterion_decides_where_the_earlier_ones_are_equal() -> None:
 
 def test_a_better_picture_of_this_scan_may_be_kept_and_the_stored_one_is_told() -> None:
     rule = Rule(id="copies", detector="duplicates", threshold=0.5, options={"keep": ["resolution"]})
-    pictures = [replace(image(1), scanned=False), replace(image(2), width=400)]
+    pictures = [stored_image(1), replace(image(2), width=400)]
     (finding,) = Duplicates(rule, "fake").detect(FakeSearch(pictures, {(1, 2): 0.9}))
     assert (finding.image.path, str(finding.match)) == ("2.jpg", "1.jpg")
     assert "this one is kept by resolution" in finding.reason
@@ -226,8 +232,8 @@ def test_every_match_is_in_one_group_or_has_a_finding_of_its_own(
             groups.setdefault(one.group.id, {str(one.match)}).add(one.image.path)
     # A stored copy of a group's keeper stands in the group, and has no finding of its own: it is not of this scan.
     matching = {frozenset(f"{one}.jpg" for one in pair) for pair, score in scores.items() if score >= 0.5}
-    for members in groups.values():
-        (keeper,) = {str(one.match) for one in findings if one.group and one.image.path in members}
+    for name, members in groups.items():
+        (keeper,) = {str(one.group.keeper) for one in findings if one.group and one.group.id == name}
         members.update(f"{one}.jpg" for one in stored if frozenset({keeper, f"{one}.jpg"}) in matching)
     told = {frozenset(pair) for pair in pairs(findings)}
     for (first, second), score in scores.items():

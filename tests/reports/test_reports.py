@@ -17,7 +17,7 @@ import pytest
 from moderator.models import Finding, Image, Reference, Report, Unjudged
 from moderator.reports.json import JsonReporter, document
 from moderator.reports.terminal import ROWS, TerminalReporter
-from moderator.testing import HOSTILE, ReporterContract, image, report
+from moderator.testing import HOSTILE, ReporterContract, image, report, stored_image
 from tests.conftest import ROOT
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -113,7 +113,7 @@ def test_a_common_folder_is_told_once() -> None:
 def test_a_match_of_an_earlier_scan_elsewhere_is_told_in_full() -> None:
     first = report().findings[0]
     here = image(1, "/srv/uploads/new.jpg")
-    before = replace(image(2, "/srv/archive/old.jpg"), scanned=False)
+    before = stored_image(2, "/srv/archive/old.jpg")
     text = TerminalReporter(width=120).render(replace(EMPTY, findings=(replace(first, image=here, match=before),)))
     assert "Paths are below /srv/uploads/; those of earlier scans are in full" in text
     assert text.count("/srv/uploads/") == 1

@@ -640,6 +640,14 @@ class StoreContract:
         assert list(store.unembedded(FLAT, ["weapons"])) == [one]
         assert len(store.unembedded(OTHER, ["weapons"])) == 2
 
+    def test_a_picture_is_there_since_the_scan_that_brought_it_with_its_content(self, store: Store, url: str) -> None:
+        written(store, entry("/shop/a.png"), entry("/shop/b.png"))
+        with self.store_class.open(url) as later:
+            names = {"/shop/a.png": "/shop/a.png", "/shop/b.png": "other", "/shop/c.png": "/shop/a.png"}
+            contents = written(later, *[entry(path, of=content) for path, content in names.items()])
+            since = {one.path: one.since for some in later.images(contents).values() for one in some}
+        assert since["/shop/a.png"] < since["/shop/b.png"] == since["/shop/c.png"]
+
     def test_an_entry_carries_its_set_and_label(self, store: Store) -> None:
         (content,) = store.write([entry("/banned/a.png")], INTAKE, "reference")
         store.add_references("banned", [(content, "case 12", "by hand")], "tester")

@@ -281,7 +281,7 @@ def test_a_migration_that_was_killed_is_done_again(server: OwnServer, database: 
     server.execute_each(
         ["DELETE FROM schema_migrations", "DROP TABLE findings", "DROP TABLE audit_log"], database
     )
-    assert opened(server.url(database))["schema"] == "1"
+    assert opened(server.url(database))["schema"] == "2"
     assert server.execute("SHOW TABLES", (), database) == whole
 
 

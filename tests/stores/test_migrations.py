@@ -71,6 +71,19 @@ def test_opening_again_keeps_what_is_stored(url: str) -> None:
         assert store.known(["/shop/a.png"], "picture")["/shop/a.png"].content == content
 
 
+def test_a_store_of_an_older_schema_is_upgraded_and_what_it_holds_was_there_first(
+    url: str, database: sqlite3.Connection
+) -> None:
+    with SqlStore.open(url) as store:
+        store.write([entry("/shop/a.png")], INTAKE, "picture")
+    database.execute("ALTER TABLE images DROP COLUMN since")
+    database.execute("DELETE FROM schema_migrations WHERE number > 1")
+    with SqlStore.open(url) as store:
+        (old, new) = store.write([entry("/shop/a.png"), entry("/shop/b.png")], INTAKE, "picture")
+        ((first,), (second,)) = (store.images([content])[content] for content in (old, new))
+    assert first.since < second.since
+
+
 def test_a_database_newer_than_the_program_is_refused(database: sqlite3.Connection, url: str) -> None:
     database.execute("INSERT INTO schema_migrations VALUES (9999, 'from_the_future', 'x')")
     with pytest.raises(StoreError, match="schema 9999") as refusal:

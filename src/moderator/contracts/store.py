@@ -273,7 +273,8 @@ class Store(ABC):
 
     @abstractmethod
     def images(self, contents: Sequence[int], role: Role = "picture") -> Mapping[int, Sequence[Image]]:
-        """The stored images of these contents, by path, each with `scanned` False."""
+        """The stored images of these contents, by path, each with `scanned` False, and with the time at which the store
+        was opened that brought it with this content as `since`."""
 
     @abstractmethod
     def add_references(self, set_name: str, entries: Sequence[tuple[int, str, str]], owner: str) -> int:

@@ -61,6 +61,8 @@ class Image:
         modified: when the file was last written, in nanoseconds since 1970.
         file: its absolute path as the system takes it; bytes that are no UTF-8 stand as surrogates.
         taken: when it was photographed, as of `Fingerprint`.
+        since: when the scan began that brought it, in UTC; text that sorts. Empty where that is not known, and for the
+            first folder of `scan --between`, which counts as there before.
     """
 
     path: str
@@ -75,6 +77,7 @@ class Image:
     modified: int = 0
     file: str = ""
     taken: str = ""
+    since: str = ""
 
     def __str__(self) -> str:
         return self.path

@@ -81,13 +81,16 @@ class Pictures(Embeddings):
         return int(rows[0][0])
 
     def _write_images(self, cursor: Cursor, held: Sequence[tuple[Found, int]], role: Role) -> None:
-        columns = ("path_key", "role", "path", "content_id", "size", "mtime_ns", "metadata")
+        columns = ("path_key", "role", "path", "content_id", "size", "mtime_ns", "metadata", "since")
         rows = {
             key_of(found.path): (printable(found.path), content, found.size, found.mtime_ns, _json(found.metadata))
             for found, content in held
         }
+        sql = "SELECT path_key, content_id, since FROM images WHERE role = ? AND path_key IN ({})"
+        since = {(key, content): one for key, content, one in cursor.each(sql, list(rows), role)}
         upsert = self._session.dialect.upsert("images", columns[:2], columns, columns[3:])
-        cursor.many(upsert, [(key, role, *row) for key, row in rows.items()])
+        new = self._opened
+        cursor.many(upsert, [(key, role, *row, since.get((key, row[1]), new)) for key, row in rows.items()])
 
     def update_metadata(self, found: Sequence[Found]) -> None:
         def work(cursor: Cursor) -> None:
@@ -160,13 +163,14 @@ class Pictures(Embeddings):
     def images(self, contents: Sequence[int], role: Role = "picture") -> Mapping[int, Sequence[Image]]:
         found: dict[int, list[Image]] = {}
         sql = (
-            "SELECT c.id, i.path, c.sha256, c.width, c.height, c.size, c.format, i.mtime_ns, c.taken, i.metadata "
-            "FROM images i JOIN contents c ON c.id = i.content_id WHERE i.role = ? AND c.id IN ({}) ORDER BY i.path"
+            "SELECT c.id, i.path, c.sha256, c.width, c.height, c.size, c.format, i.mtime_ns, c.taken, i.since, "
+            "i.metadata FROM images i JOIN contents c ON c.id = i.content_id WHERE i.role = ? AND c.id IN ({}) "
+            "ORDER BY i.path"
         )
         rows = self._session.each(sql, contents, role)
-        for content, path, sha256, width, height, size, form, modified, taken, metadata in rows:
+        for content, path, sha256, width, height, size, form, modified, taken, since, metadata in rows:
             shown = (path, content, sha256.hex(), width, height, size, _metadata(metadata))
-            image = Image(*shown, scanned=False, format=form, modified=modified, taken=taken)
+            image = Image(*shown, scanned=False, format=form, modified=modified, taken=taken, since=since)
             found.setdefault(content, []).append(image)
         return found
 

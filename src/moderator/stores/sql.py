@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from moderator.models import ModelId
 from moderator.stores import address, connect, functions, sqlite
@@ -31,6 +32,7 @@ class SqlStore(Pictures, Nearest, Results):
         self._url = url
         self._engine = engine
         self._models: dict[ModelId, int] = {}
+        self._opened = datetime.now(UTC).isoformat(timespec="microseconds")
         self.approximates = bool(session.dialect.index)
 
     @classmethod

@@ -58,7 +58,7 @@ class SqliteDriver:
                 raise
             raise StoreError(
                 f"cannot open the store {self._path}: {getattr(error, 'strerror', None) or error}",
-                hint="choose another with --store sqlite:///path"
+                hint="choose another with --store sqlite:///path",
             ) from error
         return connection
 

@@ -38,6 +38,8 @@ class Tables(Store):
     """A part of the SQL store."""
 
     _session: Session
+    _opened: str
+    """When this program opened the store, as a scan does once, in UTC."""
 
     def _blocks(
         self, sql: str, order: str, values: Sequence[Any], ids: str, only: Sequence[int] | None = None
