@@ -184,7 +184,8 @@ def test_a_metadata_column_that_no_picture_has_is_told(options: dict[str, Any]) 
     search = FakeSearch([image(1, Seller="us"), image(2, seller="")], {})
     rule = Rule(id="copies", detector="duplicates", threshold=0.5, options=options)
     assert list(Duplicates(rule, "fake").detect(search)) == []
-    assert search.notes == ["copies asks for the metadata column `seller`, which no picture has; they have: Seller"]
+    asked = "copies asks for the metadata column `seller`, which no scanned picture has; they have: Seller"
+    assert search.notes == [asked]
 
 
 @given(st.lists(st.sampled_from(["", "ann", "bob"]), min_size=2, max_size=6))

@@ -7,14 +7,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from moderator.calibrate import Calibrated, Calibration, Share, detected, matched, scored
 from moderator.calibrate.verified import probability
-from moderator.cli.screen import drawn
+from moderator.cli import screen
 from moderator.models import VERIFIED
 from moderator.reports.terminal import visible
 from moderator.wording import counted
@@ -41,7 +40,7 @@ def renderable(found: Calibration, measured: Measured, notes: Sequence[str]) -> 
 
 def drawing(found: Calibration, measured: Measured, notes: Sequence[str]) -> str:
     """Returns the same as an SVG picture."""
-    return drawn(renderable(found, measured, notes), "moderator calibrate")
+    return screen.drawn(renderable(found, measured, notes), "moderator calibrate")
 
 
 def _parts(found: Calibration, measured: Measured, notes: Sequence[str]) -> Iterator[RenderableType]:
@@ -66,7 +65,7 @@ def _parts(found: Calibration, measured: Measured, notes: Sequence[str]) -> Iter
 def _rules(found: Calibration) -> Table:
     percent = f"{found.wanted.confidence:.0%}"
     titles = ("rule", "asked of", "before", "after", "estimate", f"{percent} interval", "false in a million", "found")
-    table = Table(*titles, box=box.SIMPLE_HEAD, padding=0)
+    table = screen.table(*titles, padding=0)
     for column in table.columns[:2]:
         column.no_wrap = True  # names are told in full, and figures wrap
     for one in found.rules:
@@ -97,7 +96,7 @@ def _stands_on(name: str, similarities: Similarities, tail: Tail) -> str:
 
 
 def _curve(found: Calibration, name: str, asked: Sequence[Calibrated]) -> Table:
-    table = Table("threshold", "false matches in a million", "copies found", "", "", box=box.SIMPLE_HEAD, padding=0)
+    table = screen.table("threshold", "false matches in a million", "copies found", "", "", padding=0)
     table.columns[3].no_wrap = True  # a bar that is cut short is wrong
     marks: dict[float, list[str]] = {step: [] for step in (SURE if name == VERIFIED else STEPS)}
     for one in asked:
@@ -109,7 +108,7 @@ def _curve(found: Calibration, name: str, asked: Sequence[Calibrated]) -> Table:
         bar = Text("█" * round((share or 0.0) * BAR), style="green")
         sign = {"counted": "", "extrapolated": "~", "more": ">"}[row["how"]]
         shown = "-" if share is None else f"{share:.1%}"
-        words = Text(", ".join(marks[row["threshold"]]), style="bold", overflow="fold")
+        words = Text(", ".join(marks[row["threshold"]]), style="bold")
         rate = f"{sign if row['false'] else ''}{_rate(row['false'])}"
         table.add_row(f"{row['threshold']:.4g}", rate, shown, bar, words)
     return table
@@ -163,9 +162,9 @@ def _twins(found: Calibration, names: Mapping[int, str]) -> Iterator[RenderableT
         for pair, why in list(twins.items())[:WORST]:
             shown = (Text(visible(names.get(content, "?")), overflow="fold") for content in pair)
             table.add_row(*shown, visible(why))
-        if len(twins) > WORST:
-            table.add_row(f"and {len(twins) - WORST:,} more: --json names all")
         yield table
+        if len(twins) > WORST:
+            yield Text(f"  and {len(twins) - WORST:,} more: --json FILE has them all")
 
 
 def _number(name: str, score: float) -> float:

@@ -41,11 +41,9 @@ def _write(found: Comparison) -> None:
 
 
 def _show(found: Comparison) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table("evidence", "if it holds", "score", "asked", "", "note", box=box.SIMPLE_HEAD)
+    table = screen.table("evidence", "if it holds", "score", "asked", "", "note")
     for rung in found.evidence:
         score = "-" if rung.score is None else f"{rung.score:.3f}"
         holds = Text("holds", style="bold green") if rung.holds else Text("")

@@ -57,8 +57,6 @@ def decide(
 @app.command("list")
 def show(policy: PolicyOption = None, store: StoreOption = None) -> None:
     """List the decisions that hold."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     from moderator import decisions
@@ -67,11 +65,11 @@ def show(policy: PolicyOption = None, store: StoreOption = None) -> None:
     chosen = session(policy, store)
     with chosen.open_store() as opened:
         found = decisions.listed(opened, chosen.policy)
-    table = Table("A", "B", "decision", "reason", "owner", "until", box=box.SIMPLE_HEAD)
+    table = screen.table("A", "B", "decision", "reason", "owner", "until")
     for one in found:
         word = one.decision
         cells = (one.first, one.second, one.words, word.reason, word.owner, (word.expires or "")[:10])
-        table.add_row(*(Text(visible(cell), overflow="fold") for cell in cells))
+        table.add_row(*(Text(visible(cell)) for cell in cells))
     screen.console().print(table if found else "No decisions.")
 
 

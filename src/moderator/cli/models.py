@@ -22,15 +22,13 @@ NameArgument = Annotated[
 @app.command("list")
 def show(policy: PolicyOption = None) -> None:
     """List the policy's models and whether their weights are here."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     chosen = session(policy)
-    table = Table("name", "type", "model", "weights", "used by", box=box.SIMPLE_HEAD)
+    table = screen.table("name", "type", "model", "weights", "used by")
     for name, spec in chosen.policy.embedders.items():
         try:
-            state = Text(f"here: {chosen.registry.make_embedder(spec).model}", style="green", overflow="fold")
+            state = Text(f"here: {chosen.registry.make_embedder(spec).model}", style="green")
         except ModelError as error:
             state = Text(str(error), style="red")
         rules = ", ".join(rule.id for rule in chosen.policy.rules if chosen.policy.embedder_of(rule) == name)

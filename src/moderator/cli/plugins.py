@@ -12,19 +12,17 @@ def plugins() -> None:
 
     The exit code is 2 when one failed.
     """
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     from moderator.registry import Registry
 
     registry = Registry.discover()
     out = screen.console()
-    table = Table("plugin", "version", "module", box=box.SIMPLE_HEAD)
+    table = screen.table("plugin", "version", "module")
     for plugin in registry.plugins:
         table.add_row(Text(plugin.name), Text(plugin.version), Text(plugin.module))
     out.print(table)
-    added = Table("adds", "name", "what it is", "options", box=box.SIMPLE_HEAD)
+    added = screen.table("adds", "name", "what it is", "options")
     for kind, items in (
         ("detector", registry.detectors),
         ("embedder", registry.embedders),

@@ -58,8 +58,6 @@ def show(
     store: StoreOption = None,
 ) -> None:
     """List the sets, or the entries of one."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     from moderator.reports.terminal import visible
@@ -71,7 +69,7 @@ def show(
     out = screen.console()
     declared = chosen.policy.reference_sets
     if set_name is None:
-        table = Table("set", "entries", "severity", "from", box=box.SIMPLE_HEAD)
+        table = screen.table("set", "entries", "severity", "from")
         for name in sorted({*counts, *declared}):
             spec = declared.get(name)
             source = f"folder {spec.folder}" if spec and spec.folder else "added by command"
@@ -79,7 +77,7 @@ def show(
     elif not entries:
         raise ArgumentError(f"the set `{set_name}` is empty or not there", hint="`moderator references list` shows all")
     else:
-        table = Table("entry", "label", box=box.SIMPLE_HEAD)
+        table = screen.table("entry", "label")
         for entry in entries:
             table.add_row(f"{entry.entry}", Text(visible(entry.label)))
     out.print(table)

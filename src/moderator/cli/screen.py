@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 PLAIN_WIDTH = 120
 """Columns of a report that is no terminal's."""
@@ -17,6 +21,17 @@ def console() -> Console:
     """Standard output; without a terminal, plain text of a fixed width."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
     return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def table(*titles: str, padding: int = 1) -> Table:
+    """Returns an empty table, in which what is too long for its column goes on below and is not cut short."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, padding))
+    for title in titles:
+        made.add_column(title, overflow="fold")
+    return made
 
 
 def drawn(shown: RenderableType, title: str, width: int = 110) -> str:

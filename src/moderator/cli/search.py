@@ -62,15 +62,13 @@ def search(
 
 
 def _show(found: Sequence[Neighbour], name: str) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     from moderator.reports.terminal import visible
 
-    table = Table(f"cosine by {name}", "picture", box=box.SIMPLE_HEAD)
+    table = screen.table(f"cosine by {name}", "picture")
     for one in found:
-        table.add_row(f"{one.score:.3f}", Text(visible(one.image.path), overflow="fold"))
+        table.add_row(f"{one.score:.3f}", Text(visible(one.image.path)))
     screen.console().print(table)
 
 
