@@ -145,3 +145,14 @@ def test_too_few_pairs_are_refused_with_the_rate_that_could_be_counted(policy: P
 def test_a_rule_that_is_none_is_refused(policy: Policy) -> None:
     with pytest.raises(ArgumentError, match="no rule `copeis`"):
         chosen_rules(policy, ["copeis"])
+
+
+def test_what_a_fit_makes_unlikely_but_was_seen_still_counts() -> None:
+    ordinary = np.sort(np.random.default_rng(2).normal(0, 1, 100_000))[::-1]
+    of_another_kind = np.array([9.0, 8.0, 7.0])
+    tail = fit(np.concatenate([of_another_kind, ordinary])[:2000], 100_003)
+    assert tail.goodness
+    assert tail.rate(6.5) == pytest.approx(3 / 100_003)
+    threshold = tail.threshold(1.5 / 100_003)
+    assert threshold is not None
+    assert 8.0 < threshold < 9.0

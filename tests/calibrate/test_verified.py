@@ -79,6 +79,13 @@ def test_what_is_not_proposed_is_missed_and_a_twin_is_no_impostor() -> None:
     assert (told.impostors.first.tolist(), told.impostors.second.tolist()) == ([1], [2])
 
 
+def test_a_variant_is_an_impostor_to_verification_though_a_similarity_is_not_asked_of_it() -> None:
+    one_pair = Impostors(np.array([0]), np.array([2]), np.array([0.5]), 3, 2)
+    base = Similarities(odds(0).genuine, one_pair, {}, np.array([1, 2, 5]), {(1, 2): "sku 17 in colour blue and red"})
+    told = similarities({(1, 2): 1.0}, [], base)
+    assert (told.impostors.scores.tolist(), told.impostors.pairs, told.variants) == ([1.0], 3, {})
+
+
 def test_odds_and_probability_undo_each_other() -> None:
     assert [round(probability(log_odds(one)), 9) for one in (0.01, 0.5, 0.9, 0.9999)] == [0.01, 0.5, 0.9, 0.9999]
 

@@ -2,13 +2,13 @@
 
 From pictures without labels: copies made of them by the edit battery are the same, each two pictures are not. Pairs
 that are copies already by a hash (identical bytes or pixels, PDQ) or by verification, or that a reviewer has called a
-match, are no impostors.
+match, are no impostors; nor are variants that metadata name, of which a hash and a cosine see no colour.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -59,21 +59,29 @@ class Similarities:
     Attributes:
         twins: pairs left out of the impostors because they are copies, by content id, with what says so.
         contents: the content ids of the pictures by their numbers.
+        variants: pairs left out of them because they are one item in two colours, likewise.
     """
 
     genuine: Genuine
     impostors: Impostors
     twins: Mapping[Pair, str]
     contents: Ids
+    variants: Mapping[Pair, str] = field(default_factory=dict)
 
 
 def of_pictures(
-    store: Store, embedder: Embedder, contents: Sequence[int], decided: Decided, verified: Mapping[Pair, float]
+    store: Store,
+    embedder: Embedder,
+    contents: Sequence[int],
+    decided: Decided,
+    verified: Mapping[Pair, float],
+    variants: Set[Pair] = frozenset(),
 ) -> tuple[Impostors, Mapping[Pair, str]]:
     """Returns the similarities of each two of `contents`, and the pairs left out because they are copies.
 
     Args:
         verified: pairs that verification calls copies, with the probability.
+        variants: pairs that are left out too.
     """
     ids = np.array(sorted(contents), dtype=np.int64)
     model = embedder.model
@@ -92,9 +100,11 @@ def of_pictures(
     one, other, score = np.concatenate(first), np.concatenate(second), np.concatenate(scores)
     order = np.argsort(-score, kind="stable")
     one, other, score = one[order], other[order], score[order]
-    twins = twins_of(store, list(zip(one.tolist(), other.tolist(), strict=True)), decided, verified)
-    left = np.array([pair not in twins for pair in zip(one.tolist(), other.tolist(), strict=True)], dtype=np.bool_)
-    pairs = len(ids) * (len(ids) - 1) // 2 - len(twins)
+    near = list(zip(one.tolist(), other.tolist(), strict=True))
+    twins = twins_of(store, near, decided, verified)
+    out = twins.keys() | variants
+    left = np.array([pair not in out for pair in near], dtype=np.bool_)
+    pairs = len(ids) * (len(ids) - 1) // 2 - len(out)
     numbers = np.searchsorted(ids, one[left]), np.searchsorted(ids, other[left])
     return Impostors(*numbers, score[left], len(ids), pairs), twins
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pictures
 
 from moderator.calibrate.labels import Labelled
-from moderator.calibrate.similarities import Decided, Genuine, Pair, Similarities, of_pairs, of_pictures, same_by_hash
+from moderator.calibrate.similarities import (
+    Decided,
+    Genuine,
+    Pair,
+    Similarities,
+    fingerprints,
+    of_pairs,
+    of_pictures,
+    same_by_hash,
+)
 from moderator.calibrate.tail import Impostors
+from moderator.calibrate.variants import Columns, variants_of
 from moderator.calibrate.verified import Asking, Judged, Odds, similarities, sure, telling
 from moderator.contracts import Embedder, Found, Progress, Store
 from moderator.edits import BATTERY
@@ -23,6 +33,7 @@ from moderator.intake.walk import walk
 from moderator.models import VERIFIED, Verdict
 from moderator.policy import Policy
 from moderator.registry import Registry
+from moderator.search.rungs import pixels_rung
 from moderator.verification import verifying
 from moderator.wording import counted
 
@@ -39,12 +50,14 @@ class Asked:
         copies: of how many pictures.
         seed: chooses those, and drives the edits.
         decided: what reviewers have said.
+        metadata: of the pictures.
     """
 
     folder: Path
     copies: int
     seed: int
     decided: Decided
+    metadata: Columns = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +125,8 @@ class _Reading:
         self, policy: Policy, sources: Sequence[str], asked: Asked
     ) -> tuple[Mapping[str, Similarities], Ingested]:
         """Measures pictures without labels, and copies made of some of them. Raises: ArgumentError."""
-        outcome = self._ingest.run(walk(sources, exclude=policy.exclude), "picture")
+        walked = walk(sources, exclude=policy.exclude, metadata=asked.metadata)
+        outcome = self._ingest.run(walked, "picture")
         contents = list(dict.fromkeys(content for _, content in outcome.judged))
         if len(contents) < LEAST_PICTURES:
             raise ArgumentError(
@@ -127,14 +141,32 @@ class _Reading:
             odds = {**self._asking.between(known, known), **self._asking.between(read, known)}
         pairs = [(original, copy) for original, copy, _ in copies]
         left = sure({pair: one for pair, one in odds.items() if set(pair) <= set(contents)})
+        variants, decided = self._variants(policy, contents, asked.decided)
         made = {}
         for name, embedder in self._embedders.items():
-            impostors, twins = of_pictures(self._store, embedder, contents, asked.decided, left)
+            impostors, twins = of_pictures(self._store, embedder, contents, decided, left, variants.keys())
             ids = np.array(sorted(contents), dtype=np.int64)
             scores = np.where(same_by_hash(self._store, pairs), 1.0, of_pairs(self._store, embedder, pairs))
             numbers = np.searchsorted(ids, [original for original, _ in pairs])
-            made[name] = Similarities(Genuine(numbers, [edit for *_, edit in copies], scores), impostors, twins, ids)
+            genuine = Genuine(numbers, [edit for *_, edit in copies], scores)
+            made[name] = Similarities(genuine, impostors, twins, ids, variants)
         return self._with_verified(made, odds, pairs), outcome
+
+    def _variants(
+        self, policy: Policy, contents: Sequence[int], decided: Decided
+    ) -> tuple[Mapping[Pair, str], Decided]:
+        """Returns the pairs that the metadata call one item in two colours, less those with the same pixels or that a
+        reviewer has called a match, and what reviewers have said with these as different."""
+        told = variants_of(policy, self._store.images(contents))
+        prints = fingerprints(self._store, sorted({one for pair in told for one in pair}))
+        sides = {pair: (prints[pair[0]], prints[pair[1]]) for pair in told}
+        digests = {pair: frozenset((a.sha256.hex(), b.sha256.hex())) for pair, (a, b) in sides.items()}
+        variants = {
+            pair: words
+            for pair, words in told.items()
+            if digests[pair] not in decided.same and not pixels_rung(*sides[pair]).holds
+        }
+        return variants, Decided(decided.same, decided.different.union(digests[pair] for pair in variants))
 
     def labels(self, labels: Sequence[Labelled]) -> tuple[Mapping[str, Similarities], Ingested]:
         """Measures labelled pairs. Raises: ArgumentError when a file is not there or cannot be read."""

@@ -99,14 +99,15 @@ class Tail:
         return float(self.scores[min(MEASURED, len(self.scores)) - 1])
 
     def rate(self, threshold: float) -> float:
-        """Returns the share of pairs at or above `threshold`: counted where enough were seen, else by the fit."""
+        """Returns the share of pairs at or above `threshold`: counted where enough were seen, else by the fit, but no
+        less than was seen."""
         from scipy.stats import genpareto
 
         seen = int(np.count_nonzero(self.scores >= threshold))
         if seen >= MEASURED or threshold <= self.start or not self.goodness:
             return seen / self.pairs
         beyond = genpareto.sf(threshold - self.start, self.shape, scale=self.scale)
-        return float(self.count / self.pairs * beyond)
+        return max(seen, float(self.count * beyond)) / self.pairs
 
     def threshold(self, rate: float) -> float | None:
         """Returns the score that pairs exceed at `rate`; None where that is neither counted nor extrapolated."""
@@ -117,7 +118,9 @@ class Tail:
             return float(self.scores[int(wanted) - 1])
         if not self.goodness or not 1 / REACH <= wanted < self.count:
             return None
-        return self.start + float(genpareto.isf(wanted / self.count, self.shape, scale=self.scale))
+        fitted = self.start + float(genpareto.isf(wanted / self.count, self.shape, scale=self.scale))
+        # A fit of hundreds hardly feels the closest few, which may be of another kind: variants among other pictures.
+        return max(fitted, float(np.nextafter(self.scores[int(wanted)], np.inf)))
 
 
 def fit(scores: Scores, pairs: int, seed: int = 0) -> Tail:

@@ -100,7 +100,8 @@ def similarities(odds: Odds, copies: Sequence[Pair], base: Similarities) -> Simi
     Args:
         odds: of pairs of pictures and of `copies`; a copy that is not among them was not proposed, and is missed.
         copies: the pairs of `base.genuine`, by content id.
-        base: an embedder's own, for the pictures, their twins, and how many pairs there are.
+        base: an embedder's own, for the pictures, their twins, and how many pairs there are. Its variants are
+            impostors here: verification must tell them apart where a picture has no metadata.
     """
     numbers = {content: number for number, content in enumerate(base.contents.tolist())}
     made = {ordered(*pair) for pair in copies}
@@ -115,5 +116,6 @@ def similarities(odds: Odds, copies: Sequence[Pair], base: Similarities) -> Simi
     found = np.array([odds.get(ordered(*pair), -math.inf) for pair in copies])
     genuine = Genuine(base.genuine.pictures, base.genuine.edits, found)
     seen = base.impostors
-    impostors = Impostors(first, second, scores, seen.pictures, seen.pairs, seen.complete)
+    pairs = seen.pairs + len(base.variants)
+    impostors = Impostors(first, second, scores, seen.pictures, pairs, seen.complete)
     return Similarities(genuine, impostors, base.twins, base.contents)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import output, screen
-from moderator.cli.options import PolicyOption, StoreOption, find_policy, session
+from moderator.cli.options import PolicyOption, StoreOption, find_policy, session, wanted_pictures
 from moderator.errors import ArgumentError
 from moderator.wording import counted
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from moderator.calibrate.labels import Labelled
+    from moderator.calibrate.variants import Columns
+    from moderator.contracts import Store
     from moderator.document import Place
+    from moderator.policy import Policy
 
 
 def calibrate(
@@ -32,6 +35,12 @@ def calibrate(
     reviewed: Annotated[
         bool, typer.Option("--decided", help="What reviewers have said as labelled pairs (`moderator decide`).")
     ] = False,
+    metadata: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="A table, as for `scan`: one item in two colours is no copy; else as scans joined it."
+        ),
+    ] = None,
     rate: Annotated[
         float, typer.Option(min=1e-12, max=0.5, help="False matches among comparisons of two different pictures.")
     ] = 1e-6,
@@ -61,9 +70,10 @@ def calibrate(
 
     They come with intervals, from your own pictures. Copies are made of some of them by the edit battery; each two
     pictures are taken for different, unless a hash, verification or a reviewer (`moderator decide --match`) says that
-    they are copies; those are named. Where the policy verifies, the probability it asks is what decides, and is
-    calibrated too. A rate that the pictures cannot support is refused. Nothing is stored, and the policy is changed
-    only with --write or --output; its comments stay.
+    they are copies; those are named. One item in two colours, by the metadata, is no copy: verification must tell the
+    two apart, and similarities, which see no colour, are not asked. Where the policy verifies, the probability it asks
+    is what decides, and is calibrated too. A rate that the pictures cannot support is refused. Nothing is stored, and
+    the policy is changed only with --write or --output; its comments stay.
 
     Exit codes: 0 every number found, 2 your input, or a number was refused (the others are written), 3 environment.
     """
@@ -83,6 +93,7 @@ def calibrate(
     with chosen.open_store() as opened:
         said = decided(opened)
         words, gone = labels.reviewed(opened, chosen.policy) if reviewed else ([], 0)
+        table = _metadata(opened, chosen.policy, pictures or [], metadata)
     if reviewed and not (words or pairs or same or different):
         less = f": the files of {gone:,} are gone or have changed" if gone else ""
         raise ArgumentError(
@@ -91,7 +102,7 @@ def calibrate(
         )
     sources = _sources(pictures, pairs, same, different, words)
     with tempfile.TemporaryDirectory(prefix="moderator-") as folder:
-        asked = Asked(Path(folder), copies, seed, said)
+        asked = Asked(Path(folder), copies, seed, said, table)
         measured = measure(only, chosen.registry, sources, asked, progress())
     found = calibrate(chosen.policy, measured.by_signal, wanted)
     changed, notes = changes(chosen.policy, found)
@@ -132,6 +143,17 @@ def _target(path: Path, out: Path | None, *, write: bool) -> Path | None:
         hint = "write a policy of your own with --output FILE"
         raise ArgumentError(f"{path.name} is a ready policy and is not changed", hint=hint)
     return path if write else out
+
+
+def _metadata(store: Store, policy: Policy, pictures: list[str], table: Path | None) -> Columns:
+    """Returns what a table says of pictures, or else what earlier scans have joined. Raises: ArgumentError."""
+    from moderator.calibrate.variants import remembered
+
+    if table is None:
+        return remembered(store, policy, pictures) if pictures else {}
+    if not pictures:
+        raise ArgumentError("--metadata goes with pictures: labelled pairs say themselves what is a match")
+    return wanted_pictures(None, table, None).metadata
 
 
 def _sources(

@@ -89,6 +89,8 @@ def _stands_on(name: str, similarities: Similarities, tail: Tail) -> str:
     text += f" ({impostors.pictures:,} pictures), {len(genuine.scores):,} copies"
     if similarities.twins:
         text += f"; left out as copies already: {counted(len(similarities.twins), 'pair')}"
+    if similarities.variants:
+        text += f"; left out as one item in two colours: {counted(len(similarities.variants), 'pair')}"
     if tail.goodness:
         text += f". Beyond {_number(name, tail.counted):.3f} extrapolated from {tail.count:,} pairs"
         text += f" (fit p = {tail.goodness:.2f})"
@@ -199,6 +201,7 @@ def _percent(share: Share) -> str:
 def document(found: Calibration, measured: Measured, notes: Sequence[str]) -> str:
     """Returns every figure as JSON."""
     wanted = found.wanted
+    left = {pair: why for one in found.measured.values() for pair, why in {**one.twins, **one.variants}.items()}
     made = {
         "rate": wanted.rate,
         "confidence": wanted.confidence,
@@ -208,7 +211,7 @@ def document(found: Calibration, measured: Measured, notes: Sequence[str]) -> st
         "embedders": {name: _embedder(found, name) for name in found.measured},
         "left_out": [
             {"pictures": [measured.names.get(content, "?") for content in pair], "because": why}
-            for pair, why in {pair: why for one in found.measured.values() for pair, why in one.twins.items()}.items()
+            for pair, why in left.items()
         ],
         "rejected": measured.rejected,
         "notes": list(notes),
