@@ -69,7 +69,10 @@ class Terminal:
             while self._more(1.0):
                 pass
             with suppress(subprocess.TimeoutExpired):
-                return self._process.wait(1)
+                code = self._process.wait(1)
+                while self._more(0.0):  # what it said at last
+                    pass
+                return code
         pytest.fail(f"it does not end; this is: {self.shown}")
 
     def close(self) -> None:

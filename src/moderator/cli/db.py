@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import screen
-from moderator.cli.options import PolicyOption, StoreOption, session
+from moderator.cli.options import PolicyOption, StoreOption, made, session
 from moderator.errors import ArgumentError, StoreError
 from moderator.wording import counted
 
@@ -183,11 +183,11 @@ def _url(policy: str | None, store: str | None) -> str:
 
 @contextmanager
 def _opened(policy: str | None, store: str | None) -> Iterator[SqlStore]:
-    """The store as it is, if it has the newest schema. Raises: StoreError."""
+    """The store as it is, if it has the newest schema. Raises: ArgumentError, StoreError."""
     from moderator.stores.migrations import migrations, missing
     from moderator.stores.sql import SqlStore
 
-    with SqlStore.unmigrated(_url(policy, store), PATIENT) as opened:
+    with SqlStore.unmigrated(made(_url(policy, store)), PATIENT) as opened:
         known = migrations(opened.session.dialect.name)
         if lacking := missing(opened.session, known, opened.url):
             told = f"{opened.url} lacks {counted(len(lacking), 'migration')}"

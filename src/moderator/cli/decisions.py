@@ -63,7 +63,7 @@ def show(policy: PolicyOption = None, store: StoreOption = None) -> None:
     from moderator.reports.terminal import visible
 
     chosen = session(policy, store)
-    with chosen.open_store() as opened:
+    with chosen.known_store() as opened:
         found = decisions.listed(opened, chosen.policy)
     table = screen.table("A", "B", "decision", "reason", "owner", "until")
     for one in found:
@@ -79,6 +79,6 @@ def withdraw(first: First, second: Second, policy: PolicyOption = None, store: S
     from moderator import decisions
 
     chosen = session(policy, store)
-    with chosen.open_store() as opened:
+    with chosen.known_store() as opened:
         decisions.withdraw(opened, chosen.policy, first, second)
     screen.console().print("Withdrawn: the next scan reports the two again.")

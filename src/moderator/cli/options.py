@@ -71,9 +71,26 @@ class Session:
     def open_store(self) -> Store:
         return self.registry.open_store(self.policy.store or "")
 
+    def known_store(self) -> Store:
+        """Opens the store for a command that only asks. Raises: ArgumentError, as `made`."""
+        made(self.policy.store or "")
+        return self.open_store()
+
     def embedder(self, wanted: str | None) -> str:
         """Returns the embedder that was named, or else the policy's first. Raises: ArgumentError."""
         return next(iter(self.policy.embedders)) if wanted is None else self.policy.declared(wanted)
+
+
+def made(url: str) -> str:
+    """Returns the URL of a store. Raises: ArgumentError for a file that is not there, which to open would make: what is
+    asked of a mistyped name must not be answered by an empty store."""
+    from moderator.stores import sqlite
+
+    if url.startswith(sqlite.PREFIX) and not sqlite.path_of(url).exists():
+        raise ArgumentError(
+            f"there is no store at {sqlite.path_of(url)}", hint="a scan makes it, and `moderator references add`"
+        )
+    return url
 
 
 def listed() -> Iterator[str]:

@@ -63,7 +63,7 @@ def show(
     from moderator.reports.terminal import visible
 
     chosen = session(policy, store)
-    with chosen.open_store() as opened:
+    with chosen.known_store() as opened:
         entries = opened.references([set_name]) if set_name else []
         counts = opened.reference_counts()
     out = screen.console()
@@ -96,7 +96,7 @@ def remove(
 
     if bool(entries) == everything:
         raise ArgumentError("name the entries to remove, or --all", hint=f"`moderator references list {set_name}`")
-    with session(policy, store).open_store() as opened:
+    with session(policy, store).known_store() as opened:
         removed = references.remove(opened, set_name, entries or [])
     if not removed:
         lacks, of = ("is empty or not there", "") if everything else ("has no such entries", f" {set_name}")

@@ -37,7 +37,7 @@ def search(
     chosen = session(policy, store)
     name = _embedder(chosen, embedder, text)
     model = chosen.registry.make_embedder(chosen.policy.embedders[name])
-    with chosen.open_store() as opened:
+    with chosen.known_store() as opened:
         if show_sql and image is not None:
             output.show(enquiry.search_sql(chosen.policy, opened, model, image, top))
             return

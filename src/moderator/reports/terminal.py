@@ -70,7 +70,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         line = f"plugin {fault.plugin} {fault.version} failed ({fault.where}): {fault.message}"
         yield Text(f"! {visible(line)}", style="bold red")
     for note in report.notes:
-        yield Text(f"· {visible(note)}", style="dim")
+        yield Text(f"· {visible(note)}", style="yellow")
     yield from _summary(report)
 
 
