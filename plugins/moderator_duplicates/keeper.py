@@ -10,6 +10,12 @@ from moderator import Image
 Criterion = str | Mapping[str, Sequence[str]]
 """A name of `CRITERIA`, or one key (`format`, `folder`, a metadata column) with the values preferred, best first."""
 
+
+def _place(image: Image) -> str:
+    """Where a picture is, however it was named in this scan."""
+    return image.file or image.path
+
+
 CRITERIA: Mapping[str, tuple[Callable[[Image], object], Callable[[Image], str]]] = {
     "stored": (lambda one: one.since, lambda _: ""),
     "resolution": (lambda one: -one.width * one.height, lambda one: f"{one.width}x{one.height} pixels"),
@@ -17,7 +23,7 @@ CRITERIA: Mapping[str, tuple[Callable[[Image], object], Callable[[Image], str]]]
     "oldest": (lambda one: one.modified, lambda one: f"written {_date(one)}"),
     "newest": (lambda one: -one.modified, lambda one: f"written {_date(one)}"),
     "taken": (lambda one: one.taken or "never", lambda one: one.taken or "one without a date"),
-    "path": (lambda one: one.path, lambda _: ""),
+    "path": (_place, lambda _: ""),
 }
 """Each criterion by name: what sorts the better picture first, and what is said of a picture."""
 
@@ -41,7 +47,7 @@ def columns_of(keep: Sequence[Criterion]) -> Sequence[str]:
 
 def rank(image: Image, keep: Sequence[Criterion]) -> tuple[object, ...]:
     """Returns what sorts the picture to keep first; at last by path, so that there always is one."""
-    return (*(_sorts(criterion, image) for criterion in keep), image.path, image.file)
+    return (*(_sorts(criterion, image) for criterion in keep), _place(image))
 
 
 def why(kept: Image, other: Image, keep: Sequence[Criterion]) -> str:

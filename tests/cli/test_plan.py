@@ -47,6 +47,16 @@ def test_a_later_copy_does_not_take_the_place_of_what_was_there_first(run: Run, 
     assert "1 to move" in run("plan", "supplier", *move).err
 
 
+def test_the_same_copy_is_kept_however_the_folder_is_named(run: Run, policy_file: Path) -> None:
+    picture(Path("pictures/a/shirt.png"))
+    shutil.copytree("pictures/a", "pictures/b")
+    run("scan", "pictures")
+    move = ("--action", "move", "--into", "aside")
+    for folder in ("./pictures/b", "pictures/b", Path("pictures/b").absolute()):
+        assert "1 to move" in run("plan", folder, *move).err, folder
+    assert "0 to move" in run("plan", "./pictures/a", *move).err
+
+
 def test_a_folder_for_copies_within_what_is_scanned_is_noted(run: Run, policy_file: Path, twins: Path) -> None:
     move = ("plan", twins, "--action", "move", "--into")
     assert f"lies in {twins}, where the next scan finds the copies again" in run(*move, twins / "aside").err

@@ -110,6 +110,14 @@ def test_a_common_folder_is_told_once() -> None:
     assert "first.jpg" in text
 
 
+@pytest.mark.parametrize("path", ["new.jpg", "uploads/new.jpg"])
+def test_paths_from_the_current_folder_are_told_as_they_are(path: str) -> None:
+    first = replace(report().findings[0], image=image(1, path), match=stored_image(2, "/srv/old.jpg"))
+    text = TerminalReporter(width=120).render(replace(EMPTY, findings=(first,)))
+    assert f"{path} matches /srv/old.jpg" in text
+    assert "Paths are below" not in text
+
+
 def test_a_match_of_an_earlier_scan_elsewhere_is_told_in_full() -> None:
     first = report().findings[0]
     here = image(1, "/srv/uploads/new.jpg")

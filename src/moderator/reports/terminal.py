@@ -80,7 +80,7 @@ def _common_folder(report: Report) -> str:
     paths = [one.path for one in (*report.rejected, *report.skipped)]
     for finding in report.findings:
         paths += [one.path for one in (finding.image, finding.match) if isinstance(one, Image) and one.scanned]
-    folders = [path.rpartition("/")[0] + "/" for path in paths]
+    folders = [path[: path.rfind("/") + 1] for path in paths]
     common = os.path.commonprefix(folders)  # noqa: RUF071 - cut at a slash below; commonpath refuses mixed paths
     folder = common[: common.rfind("/") + 1]
     return folder if folder.startswith("/") else ""
