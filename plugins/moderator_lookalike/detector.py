@@ -5,6 +5,7 @@ With a catalogue's metadata, the views of one item are merged, and an item in an
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ from pydantic import Field
 from moderator import CatalogueOptions, Detector, Evidence, Finding, Image, Kind, Match, Search, Verdict
 
 Cosine = Annotated[float, Field(ge=-1, le=1)]
+MANY = 20
+"""Fewer pairs are no flood, however few the pictures are."""
 ALL = sys.maxsize
 """Variants of one item explode no catalogue: each is told."""
 
@@ -60,7 +63,21 @@ class Lookalike(Detector):
             count = more[items]
             views = f"; and {count:,} other pair{'s' * (count > 1)} of views of the two items" if count else ""
             yield self.finding(image, other, match.evidence, f"{_reason(match)}{views}")
+        self._note_style(search, [match.score for *_, match in told.values()])
         yield from self._variants(search)
+
+    def _note_style(self, search: Search, scores: Sequence[float]) -> None:
+        """Says where the threshold suits no collection like this one, and which would leave the few that stand out."""
+        pictures = len(search.subjects)
+        few = max(1, pictures // 10)
+        if len(scores) < max(MANY, pictures / 2):
+            return
+        threshold = math.floor(sorted(scores, reverse=True)[few - 1] * 100) / 100
+        left = sum(score >= threshold for score in scores)
+        search.note(
+            f"{self.rule.id} tells {len(scores):,} pairs among {pictures:,} pictures, as where many are of one style: "
+            f"a threshold of {threshold:.2f} would leave {left:,}"
+        )
 
     def _variants(self, search: Search) -> Iterator[Finding]:
         """Yields items in another colour, however alike, by their closest views: those that are no copies, and those

@@ -81,5 +81,5 @@ def _jpeg(name: str) -> str:
 
 
 def closer(picture: Image.Image) -> Image.Image:
-    """Keeps the lower half."""
-    return picture.crop((0, picture.height // 2, *picture.size))
+    """Keeps the lower three quarters."""
+    return picture.crop((0, picture.height // 4, *picture.size))

@@ -121,7 +121,7 @@ class Verify(_Section):
     candidates: Annotated[int, Field(ge=1, le=100)] = 5
     """How many of the pictures, or references, closest to each picture, and to each picture that it shows, are verified
     though they are below a rule's threshold."""
-    least: Annotated[float, Field(ge=-1, le=1)] = 0.25
+    least: Annotated[float, Field(ge=-1, le=1)] = 0.2
     """Least cosine similarity of such a candidate, by a model that finds copies (SSCD); one of meaning (CLIP) takes
     .1 below the rule's threshold."""
     probability: Annotated[float, Field(gt=0, lt=1)] = 0.9

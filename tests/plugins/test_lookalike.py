@@ -72,6 +72,24 @@ def test_a_pair_of_variants_is_told_once_however_many_views_it_has() -> None:
     assert (finding.image.path, str(finding.match)) == ("2.jpg", "4.jpg")
 
 
+def flooded(scores: Mapping[tuple[int, int], float]) -> list[str]:
+    """Returns what a rule from .5 on says of 30 pictures."""
+    search = FakeSearch([image(number) for number in range(30)], scores)
+    list(Lookalike(Rule(id="alike", detector="lookalike", threshold=0.5), "fake").detect(search))
+    return search.notes
+
+
+def test_where_all_is_of_one_style_a_threshold_is_named_that_leaves_the_few_that_stand_out() -> None:
+    alike = {(number, number + 1): 0.55 for number in range(0, 28)}
+    assert flooded({**alike, (0, 1): 0.81, (2, 3): 0.75, (4, 5): 0.74}) == [
+        "alike tells 28 pairs among 30 pictures, as where many are of one style: a threshold of 0.74 would leave 3"
+    ]
+
+
+def test_a_few_lookalikes_are_told_without_advice() -> None:
+    assert flooded({(number, number + 1): 0.7 for number in range(0, 10)}) == []
+
+
 def test_the_verdict_on_variants_can_be_chosen() -> None:
     pictures = [image(1, sku="7", colour="red"), image(2, sku="7", colour="blue")]
     assert [one.verdict for one in found(pictures, {(1, 2): 0.97}, variants="review")] == [Verdict.REVIEW]
