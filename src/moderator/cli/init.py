@@ -27,4 +27,5 @@ def init(
     if path.exists() and not force:
         raise ArgumentError(f"{path} is there already", hint="name another file, or --force to replace it")
     output.write(path, policies[ready].read_text(encoding="utf-8"))
-    screen.console().print(f"Wrote {path}. Next: `moderator policy check {path}`, then `moderator scan PICTURES`.")
+    told = f"Wrote {path}. Next: `moderator doctor --policy {path}` tells what it lacks here, then scan with it."
+    screen.console().print(told, markup=False)
