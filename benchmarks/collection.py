@@ -31,10 +31,16 @@ COPY, ITEM, VARIANT, OTHER, UNSURE = 0, 1, 2, 3, 4
 RELATIONS = ("copy", "same item, another photo", "variant", "another picture", "unsure")
 """What a query is to a reference; the middle three are negatives, two of them hard ones. Unsure, and not counted, are
 pictures that a hash calls one in some orientation, where no table says what they show: folders hold mirrored twins, and
-one wallpaper dark and light."""
+one wallpaper dark and light; and a crop to a variant or another photo of the item of which the same crop is the same
+picture: one of shorts and arms, of two photographs that differ in a shirt, is made of either."""
+SAME, FRAME = 16.0, 96
+"""By less than how many levels every pixel of one crop of two pictures differs, shrunk to so many pixels a side."""
+CROPS = {edit.name: edit for edit in BATTERY if edit.family == "crop"}
 
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Scene = tuple[int, Sequence[Image.Image]]
+"""The seed of a collection, and pictures that are in none of it but in collages and backgrounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ class Collection:
         references: pictures to find, in a folder of their own.
         sources: the pictures that queries were made of: the references, then the strangers.
         twins: bool `[sources, sources]`, pairs that are `UNSURE`.
+        shared: bool `[queries, references]`, crops that are `UNSURE`.
         flat: bool `[references]`, those that a scan calls too plain to recognise, such as a single colour.
     """
 
@@ -85,6 +92,7 @@ class Collection:
     sources: Sequence[Picture]
     queries: Sequence[Query]
     twins: Flags
+    shared: Flags
     flat: Flags
 
     def relations(self) -> Numbers:
@@ -99,6 +107,7 @@ class Collection:
             told[row, self.twins[query.source, : len(self.references)]] = UNSURE
             if query.source < len(self.references):
                 told[row, query.source] = VARIANT if query.edit == RECOLOURED else COPY
+        told[self.shared] = UNSURE
         return told
 
     def judged(self) -> tuple[Flags, Flags]:
@@ -128,9 +137,36 @@ def make(source: Path, folder: Path, sizes: Sizes, seed: int) -> Collection:
     queries: list[Query] = []
     for number, one in enumerate(sources):
         wanted = sizes.edits if number < count else sizes.stranger_edits
-        queries += _edited(one, number, _chosen(number, wanted, seed), (folder / "queries", seed, others))
+        queries += _edited(one, number, _chosen(number, wanted, seed), folder / "queries", (seed, others))
     flat = np.array([pdq(opened(one.path))[1] == 0 for one in references])
-    return Collection(references, sources, queries, twins(sources), flat)
+    shared = np.array([list(_shares(one, sources, count, _scene(one.source, (seed, others))[0])) for one in queries])
+    return Collection(references, sources, queries, twins(sources), shared, flat)
+
+
+def _shares(query: Query, sources: Sequence[Picture], count: int, seed: int) -> Iterator[bool]:
+    """Yields for each reference whether the query is a crop that could be made of it as well as of its own source."""
+    own = sources[query.source]
+    for number, one in enumerate(sources[:count]):
+        if query.edit not in CROPS or number == query.source or one.family != own.family:
+            yield False
+        else:
+            crop, picture = CROPS[query.edit], opened(own.path)
+            other = opened(one.path).resize(picture.size)
+            yield _same(opened(query.path), crop.change(other, crop.scene(picture, seed)))
+
+
+def _same(one: Image.Image, other: Image.Image) -> bool:
+    """Whether two pictures of one size differ nowhere by more than JPEG leaves."""
+    first, second = (np.asarray(each.resize((FRAME, FRAME), Image.Resampling.BOX), np.float32) for each in (one, other))
+    return bool(np.abs(first - second).max() < SAME)
+
+
+def _scene(number: int, scene: Scene) -> tuple[int, Sequence[Image.Image]]:
+    """Returns the seed of a source's edits, and the pictures that they may set it among."""
+    seed, others = scene
+    random = np.random.default_rng([seed, number])
+    among = [others[place] for place in random.choice(len(others), min(8, len(others)), replace=False)]
+    return int(random.integers(1 << 30)), among
 
 
 def twins(pictures: Sequence[Picture]) -> Flags:
@@ -156,16 +192,11 @@ def _chosen(number: int, count: int, seed: int) -> Sequence[Edit]:
     return [BATTERY[place] for place in random.permutation(len(BATTERY))[:count]]
 
 
-def _edited(
-    one: Picture, number: int, edits: Sequence[Edit], where: tuple[Path, int, Sequence[Image.Image]]
-) -> Iterator[Query]:
-    folder, seed, others = where
-    random = np.random.default_rng([seed, number])
-    among = [others[place] for place in random.choice(len(others), min(8, len(others)), replace=False)]
+def _edited(one: Picture, number: int, edits: Sequence[Edit], folder: Path, scene: Scene) -> Iterator[Query]:
     picture = opened(one.path)
-    for path, edit in save_copies(picture, folder / f"{number:04}", edits, int(random.integers(1 << 30)), among):
+    for path, edit in save_copies(picture, folder / f"{number:04}", edits, *_scene(number, scene)):
         yield Query(path, number, edit.name)
-    if number % 4 == 0 and (variant := recoloured(picture, np.random.default_rng([seed, number, 2]))) is not None:
+    if number % 4 == 0 and (variant := recoloured(picture, np.random.default_rng([scene[0], number, 2]))) is not None:
         path = folder / f"{number:04}-{RECOLOURED}.jpg"
         variant.save(path, quality=QUALITY)
         yield Query(path, number, RECOLOURED)

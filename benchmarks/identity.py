@@ -84,7 +84,7 @@ def publish(source: Path) -> None:
     pictures = list(distinct(source, 0))
     made = _among(pictures)
     with tempfile.TemporaryDirectory() as temporary:
-        scored = list(methods.scored(made, Path(temporary)))
+        scored = list(methods.scored(made, Path(temporary), as_set=False))
     relations = _relations(pictures)
     ranked = [row(one.name, one.scores, relations) for one in scored if "verified" not in one.name]
     called = [Called(one.name, dict(_called(one, relations))) for one in scored if one.default is not None]
@@ -96,7 +96,7 @@ def _among(pictures: Sequence[Picture]) -> Collection:
     """All pictures as references, and the same ones as queries."""
     queries = [Query(one.path, number, "") for number, one in enumerate(pictures)]
     twins = np.zeros((len(pictures),) * 2, dtype=np.bool_)
-    return Collection(pictures, pictures, queries, twins, flat=twins[0])
+    return Collection(pictures, pictures, queries, twins, shared=twins, flat=twins[0])
 
 
 def _relations(pictures: Sequence[Picture]) -> Numbers:

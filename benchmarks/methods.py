@@ -36,13 +36,15 @@ def policy(model: str, store: Path) -> Policy:
     return telling(chosen.model_copy(update={"store": f"sqlite:///{store}", "embedders": embedders}))
 
 
-def scored(collection: Collection, folder: Path) -> Iterator[Scored]:
-    """Yields the product's methods, each on the same files."""
+def scored(collection: Collection, folder: Path, *, as_set: bool = True) -> Iterator[Scored]:
+    """Yields the product's methods, each on the same files: pairs by themselves, and unless `as_set` is False, the
+    references as a set, of which a picture's matches are rivals."""
     for place, (name, model) in enumerate(MODELS.items()):
-        yield from _model(collection, name, policy(model, folder / f"{model}.db"), hashed=place == 0)
+        yield from _model(collection, name, policy(model, folder / f"{model}.db"), (place == 0, as_set))
 
 
-def _model(collection: Collection, name: str, asked: Policy, *, hashed: bool) -> Iterator[Scored]:
+def _model(collection: Collection, name: str, asked: Policy, rows: tuple[bool, bool]) -> Iterator[Scored]:
+    hashed, as_set = rows
     registry = Registry.discover()
     embedders = registry.make_embedders(asked)
     with registry.open_store(asked.store or "") as store, Verifier(store, asked.limits, asked.verify or Verify()) as it:
@@ -57,6 +59,11 @@ def _model(collection: Collection, name: str, asked: Policy, *, hashed: bool) ->
         ids = _contents(queries), _contents(known)
         cosines = _cosines(store, embedders["sscd"].model, *ids)
         yield Scored(f"{name}, cosine alone", cosines, threshold)
+        if as_set:
+            store.add_references("known", [(content, "", "") for _, content in known], "benchmark")
+            search = StoredSearch(store, asked, embedders, queries, None, it)
+            matches = (match for match, _ in search.prohibited("sscd", threshold, ["known"]))
+            yield Scored(f"moderator: {name}, as a reference set", _placed(matches, queries, known), SURE)
         if hashed:
             yield Scored("PDQ, eight orientations", _bits(store, *ids), rungs.PDQ_THRESHOLD)
 

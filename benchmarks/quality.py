@@ -95,7 +95,8 @@ def _described(made: Collection) -> str:
     return (
         f"{len(made.references):,} references, {len(made.sources) - len(made.references):,} other pictures, "
         f"{len(made.queries):,} edited copies of both; judged: {own:,} copies, {int(queries.sum()):,} queries x "
-        f"{int(references.sum()):,} references; {int(np.triu(made.twins).sum())} pairs of pictures unsure, not counted"
+        f"{int(references.sum()):,} references; {int(np.triu(made.twins).sum())} pairs of pictures and "
+        f"{int(made.shared.sum())} crops of what two have in common unsure, not counted"
     )
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from moderator import Finding, Kind, Registry, Verdict, references, scan
+from moderator import Finding, Kind, Reference, Registry, Verdict, references, scan
 from moderator.contracts import Progress
+from moderator.edits import BATTERY
 from moderator.ingest import Ingest
 from moderator.policy import Policy, ReferenceSet
 from moderator.scanning import Pictures
@@ -70,6 +71,28 @@ def test_what_is_verified_to_be_a_thing_in_another_colour_is_told_as_a_variant(
     (finding,) = report.findings
     assert (finding.kind, finding.verdict) == (Kind.VARIANT, verdict)
     assert finding.reason.startswith(words)
+
+
+@pytest.mark.parametrize(("banned", "told"), [(["yellow"], 1), (["red", "yellow"], 1), (["yellow", "red"], 2)])
+def test_a_copy_of_one_of_two_references_that_differ_in_a_colour_is_told_of_that_alone(
+    banned: list[str], told: int, tmp_path: Path, shared_data: Path, offline: Policy, registry: Registry
+) -> None:
+    pictures = {colour: shared_data / "catalog" / f"wb03-{colour}_main.jpg" for colour in ("red", "yellow")}
+    upload = tmp_path / "uploads" / "feed.jpg"
+    upload.parent.mkdir()
+    (feed,) = [edit for edit in BATTERY if edit.name == "feed"]
+    with Image.open(pictures["red"]) as opened:
+        feed.apply(opened.convert("RGB"), 1).save(upload, quality=90)
+    with registry.open_store(offline.store or "") as store:
+        ingest = Ingest(store, list(registry.make_embedders(offline).values()), offline.limits)
+        for colour in banned:
+            references.add(store, offline, ingest, "banned", [str(pictures[colour])])
+    report = scan(offline, [str(upload)], registry=registry)
+    entries = {one.match.entry: one.kind for one in report.findings if isinstance(one.match, Reference)}
+    others = {entry: Kind.VARIANT for entry in range(1, 1 + len(banned)) if entry != told}
+    assert entries == {told: Kind.EDITED_COPY, **others}
+    noted = [note for note in report.notes if note.startswith("1 match is told as no copy: another picture is closer")]
+    assert len(noted) == len(banned) - 1
 
 
 def test_a_pair_that_was_verified_is_not_verified_again(

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice
+from itertools import groupby, islice
 
 from moderator.candidates import Candidates, Pair
 from moderator.contracts import Embedder, Found, Search, Store
 from moderator.gallery import Gallery
 from moderator.models import Evidence, Image, Kind, Match, Reference
 from moderator.policy import Policy, ReferenceSet
+from moderator.rivals import beside_rivals
 from moderator.search.hashed import Hashed
 from moderator.search.near import Asked, Near
 from moderator.search.prompts import described, digest
@@ -119,6 +120,20 @@ class StoredSearch(Search):
             for match in self._weighing.matches(pairs, (*self._other_rungs(embedder), asked), done):
                 if not match.refuted:
                     yield match
+
+    def _beside_rivals(self, matches: Iterable[Match], sets: Mapping[int, frozenset[str]]) -> Iterator[Match]:
+        """Weighs the matches of each picture with references against one another; says of how many that was told."""
+        outdone = 0
+        for _, some in groupby(matches, lambda match: match.content):
+            found = list(some)
+            for before, match in zip(found, beside_rivals(found, self._weighing.alike, sets), strict=True):
+                outdone += match.refuted and not before.refuted
+                yield match
+        if outdone:
+            self.note(
+                f"{outdone:,} {'match is' if outdone == 1 else 'matches are'} told as no copy: another picture is "
+                "closer in the same place, and is no copy of the one matched"
+            )
 
     def _verifying(self, count: int | None) -> AbstractContextManager[Done]:
         return nullcontext(lambda _more: None) if self._verifier is None else self._verifier.stage(count)
@@ -225,7 +240,9 @@ class StoredSearch(Search):
         asked = Evidence(embedder, self._kind(embedder), None, threshold)
         strict = self._embedders[embedder].finds_copies if copies_only is None else copies_only
         with self._verifying(len(pairs)) as done:
-            for match in self._weighing.matches(sorted(pairs), (*self._other_rungs(embedder), asked), done):
+            found = self._weighing.matches(sorted(pairs), (*self._other_rungs(embedder), asked), done)
+            named = {content: frozenset(one.set for one in kept) for content, kept in entries.items()}
+            for match in self._beside_rivals(found, named):
                 if not (strict and match.refuted):
                     yield match, entries[match.other]
 

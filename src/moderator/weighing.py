@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -11,7 +11,7 @@ import numpy as np
 
 from moderator import parts, verification
 from moderator.contracts import Embedder, Fingerprint, Store, Vectors
-from moderator.models import Evidence, Match, Verdict
+from moderator.models import VERIFIED, Evidence, Kind, Match, Verdict
 from moderator.search import rungs
 from moderator.vectors import Matrix
 from moderator.verification import Done, Told, Verifier
@@ -91,6 +91,22 @@ class Weighing:
             return match
         rung = verification.evidence(told[pair], verifier.chosen, match.evidence)
         return replace(match, evidence=verification.with_verified(match.evidence, rung))
+
+    def alike(self, pairs: Collection[Pair]) -> dict[Pair, float]:
+        """Returns the probability that two contents are copies of one another; 1 where nothing can tell, and 0 where a
+        reviewer has said that they are not."""
+        self._load_fingerprints(sorted({content for pair in pairs for content in pair}))
+        asked = [Match(*pair, tuple(rungs.hash_rungs(*(self._fingerprints[one] for one in pair)))) for pair in pairs]
+        told = self.verified(asked, lambda _more: None)
+        return {(one.content, one.other): self._probability(one) for one in told}
+
+    def _probability(self, match: Match) -> float:
+        if frozenset((self.sha256(match.content), self.sha256(match.other))) in self._no_matches:
+            return 0.0
+        verified = next((rung for rung in match.evidence if rung.signal == VERIFIED), None)
+        if verified is None or verified.score is None:
+            return 1.0
+        return verified.score if verified.kind is Kind.EDITED_COPY else 0.0
 
     def _closest_views(self, match: Match) -> ViewPair:
         """The views in which the two are closest by the last rung's model; the first of each where there is none."""

@@ -64,6 +64,10 @@ class Edit:
             others: other pictures, which an edit may set this one among (a collage, a background).
         """
         rgb = picture.convert("RGB")
-        digest = hashlib.sha256(f"{self.name};{seed};{rgb.width}x{rgb.height};".encode() + rgb.tobytes()).digest()
-        random = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-        return self.change(rgb, Scene(random, others)).convert("RGB")
+        return self.change(rgb, self.scene(rgb, seed, others)).convert("RGB")
+
+    def scene(self, picture: Image.Image, seed: int, others: Sequence[Image.Image] = ()) -> Scene:
+        """Returns what an RGB picture is changed by, so that another one can be changed in the very same way."""
+        size = f"{picture.width}x{picture.height}"
+        digest = hashlib.sha256(f"{self.name};{seed};{size};".encode() + picture.tobytes()).digest()
+        return Scene(np.random.default_rng(int.from_bytes(digest[:8], "big")), others)
