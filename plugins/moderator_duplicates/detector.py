@@ -114,7 +114,8 @@ class Duplicates(Detector):
     def _stars(
         self, search: Search, links: dict[int, dict[int, Match]], ranks: Ranks, crowds: Mapping[int, Sequence[int]]
     ) -> dict[int, list[int]]:
-        """Returns members by keeper: the best content not yet taken keeps, and takes what matches it.
+        """Returns members by keeper: the best content not yet taken keeps, and what matches it is taken; a member is of
+        the closest of the keepers that it matches.
 
         What is in a crowd with a keeper was compared with the middle of that, whichever it is, and is asked about the
         keeper now.
@@ -130,9 +131,11 @@ class Duplicates(Detector):
             taken.add(keeper)
             near = [other for one in (keeper, *links[keeper]) for other in crowds.get(one, ())]
             self._link(search, links, keeper, [one for one in dict.fromkeys(near) if one not in taken])
-            members = sorted((one for one in links[keeper] if one not in taken), key=lambda one: ranks[one])
-            taken.update(members)
-            stars[keeper] = members
+            taken.update(links[keeper])
+            stars[keeper] = []
+        for member in sorted(links.keys() - stars.keys(), key=lambda one: ranks[one]):
+            matches = {one: match for one, match in links[member].items() if one in stars}
+            stars[min(matches, key=lambda one: (*_farness(matches[one]), ranks[one]))].append(member)
         return stars
 
     def _join_stored(self, search: Search, links: dict[int, dict[int, Match]], ranks: Ranks) -> None:
@@ -197,7 +200,7 @@ class Duplicates(Detector):
             if second not in subjects or first < second  # else this pair comes from its other side
         ]
         told: set[tuple[int, int]] = set()
-        for match, first, second in sorted(apart, key=lambda one: (list(Kind).index(one[0].kind), -one[0].score)):
+        for match, first, second in sorted(apart, key=lambda one: _farness(one[0])):
             sides = {(first, keepers[second]), (second, keepers[first])}
             if not (sides <= told and {first, second} <= crowded):
                 told |= sides
@@ -220,3 +223,8 @@ class Duplicates(Detector):
             other, which = (pair[0], "the match") if group.keeper == pair[1] else (pair[1], "this one")
             words += f"; {which} is kept {why(group.keeper, other, self.options.keep)}"
         return words
+
+
+def _farness(match: Match) -> tuple[int, float, float]:
+    """Orders matches: the strongest kind first, then the surest by the rung that says so, then the most alike."""
+    return list(Kind).index(match.kind), -(match.strongest.score or 0.0), -match.score

@@ -43,6 +43,12 @@ def test_a_chain_is_two_findings_and_not_one_group() -> None:
     assert any("different groups" in one.reason for one in findings)
 
 
+def test_what_two_keepers_match_is_of_the_one_that_it_is_closer_to_and_the_other_match_is_told() -> None:
+    findings = found([image(1), image(2), image(3)], {(1, 3): 0.8, (2, 3): 0.9})
+    assert pairs(findings) == {("3.jpg", "2.jpg"), ("1.jpg", "3.jpg")}
+    assert [str(one.group.keeper) for one in findings if one.group] == ["2.jpg"]
+
+
 def test_a_pair_below_the_threshold_inside_a_group_is_said() -> None:
     findings = found([image(1), image(2), image(3)], {(1, 2): 0.9, (1, 3): 0.8, (2, 3): 0.2})
     assert [round(one.group.smallest, 3) for one in findings if one.group] == [0.2, 0.2]
