@@ -91,7 +91,7 @@ def test_a_copy_of_one_of_two_references_that_differ_in_a_colour_is_told_of_that
     entries = {one.match.entry: one.kind for one in report.findings if isinstance(one.match, Reference)}
     others = {entry: Kind.VARIANT for entry in range(1, 1 + len(banned)) if entry != told}
     assert entries == {told: Kind.EDITED_COPY, **others}
-    noted = [note for note in report.notes if note.startswith("1 match is told as no copy: another picture is closer")]
+    noted = [note for note in report.notes if note.startswith("told as no copy: 1 match with a reference")]
     assert len(noted) == len(banned) - 1
 
 

@@ -26,6 +26,7 @@ from moderator.sets import Sets
 from moderator.vectors import Matrix
 from moderator.verification import Done, Verifier
 from moderator.weighing import Weighing
+from moderator.wording import counted
 
 DUPLICATES = "duplicates"
 """Rules of this detector say from which similarity on two pictures are copies."""
@@ -131,8 +132,8 @@ class StoredSearch(Search):
                 yield match
         if outdone:
             self.note(
-                f"{outdone:,} {'match is' if outdone == 1 else 'matches are'} told as no copy: another picture is "
-                "closer in the same place, and is no copy of the one matched"
+                f"told as no copy: {counted(outdone, 'match')} with a reference where another one of its set is closer "
+                "in the same place and is no copy of it"
             )
 
     def _verifying(self, count: int | None) -> AbstractContextManager[Done]:
