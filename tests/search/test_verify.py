@@ -174,13 +174,23 @@ def test_a_recoloured_thing_is_a_variant_and_no_copy() -> None:
     assert rung.refutes
 
 
+def _free(tone: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Ends at which no level of either picture stands."""
+    nothing = np.zeros((2, *tone.shape), dtype=np.float32)
+    return nothing, nothing
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_what_colours_leave_unexplained_is_the_same_from_either_side(seed: int) -> None:
     random = np.random.default_rng(seed)
     yes = np.ones((6, 8), dtype=np.bool_)
     ours, theirs = random.uniform(0, 255, (2, 6, 8, 3)).astype(np.float32)
     correlation = random.uniform(-1, 1, (6, 8)).astype(np.float32)
-    either = (Blocks(yes, yes, yes, correlation, *colours) for colours in ((ours, theirs), (theirs, ours)))
+    ends = random.uniform(0, 0.5, (2, 2, 6, 8, 3)).astype(np.float32)
+    either = (
+        Blocks(yes, yes, yes, correlation, *colours)
+        for colours in ((ours, theirs, *ends), (theirs, ours, *reversed(ends)))
+    )
     assert colour(next(either)) == colour(next(either))
 
 
@@ -188,7 +198,8 @@ def test_what_colours_leave_unexplained_is_the_same_from_either_side(seed: int) 
 def test_what_is_laid_over_less_than_a_fifth_leaves_the_weakest_blocks_alone(share: float, seed: int) -> None:
     yes, tone = np.ones((10, 20), dtype=np.bool_), np.zeros((10, 20, 3), dtype=np.float32)
     covered = np.random.default_rng(seed).permutation(200).reshape(10, 20) < share * 200
-    weakest = signs.weakest(Blocks(yes, yes, yes, np.where(covered, 0.0, 0.9).astype(np.float32), tone, tone))
+    correlation = np.where(covered, 0.0, 0.9).astype(np.float32)
+    weakest = signs.weakest(Blocks(yes, yes, yes, correlation, tone, tone, *_free(tone)))
     assert (weakest > 0.5) == (covered.mean() <= 0.2)
 
 
@@ -196,7 +207,7 @@ def test_what_is_laid_over_less_than_a_fifth_leaves_the_weakest_blocks_alone(sha
 def test_a_brighter_copy_is_explained_though_it_is_clipped(gain: float, seed: int) -> None:
     dark = np.random.default_rng(seed).uniform(20, 235, (8, 8, 3)).astype(np.float32)
     yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, (dark * gain).clip(0, 255), dark))
+    told = colour(Blocks(yes, yes, yes, one, (dark * gain).clip(0, 255), dark, *_free(dark)))
     assert told.chroma < 0.2
     assert told.unexplained < 0.2
 
@@ -211,7 +222,7 @@ def test_a_plain_part_in_another_colour_is_told(seed: int) -> None:
     after[2:5, 2:5] = 230, 200, 150
     texture = yes.copy()
     texture[2:5, 2:5] = False
-    told = colour(Blocks(yes, texture, texture, np.ones((8, 8), dtype=np.float32), after, before))
+    told = colour(Blocks(yes, texture, texture, np.ones((8, 8), dtype=np.float32), after, before, *_free(before)))
     assert told.part == pytest.approx(9)
     assert told.part_left > 20
 

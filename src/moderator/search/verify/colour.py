@@ -1,7 +1,8 @@
 """How the colours of two aligned pictures differ, once one change for the whole picture has been taken off.
 
 An edit changes all colours in one way: a saturation, then a gain and an offset of each channel (brightness, contrast, a
-cast, a filter, no colour at all). Where a thing is recoloured, no such change explains it.
+cast, a filter, no colour at all), under a light that falls off smoothly (a vignette, a shadow). What it takes beyond
+black and white is clipped. Where a thing is recoloured, no such change explains it.
 """
 
 from __future__ import annotations
@@ -24,16 +25,22 @@ GAMMAS = (0.55, 0.75, 1.0, 1.35, 1.8)
 """Powers that are tried on levels in [0, 1]."""
 LUMA = np.array([0.299, 0.587, 0.114])
 """Weights of red, green and blue in brightness (ITU-R BT.601)."""
-GAINS = (0.35, 2.5)
-"""Least and largest gain of a channel."""
+GAINS, LIGHT = (0.35, 2.5), (0.2, 2.5)
+"""Least and largest gain of a channel, and of the light."""
 TINT = 0.35
 """By how much of their mean the gains of the channels may differ: white and one colour could else become any two."""
 LEVELS = 12.0
 """Levels by which a block may differ from what the change for the whole picture explains."""
-DARK, BRIGHT = 6.0, 249.0
-"""Levels below and above which a mean of a block may be of clipped ones."""
+DARK, BRIGHT, FREE = 6.0, 249.0, 0.05
+"""Levels below and above which a mean of a block is of clipped ones, and the share of clipped levels up to which it
+tells what they were."""
+BEYOND = 80.0
+"""Levels that a clipped level may have been beyond the end."""
 PARTS = 4
 """Largest patches that are looked at one by one."""
+UNEVEN, TRUSTED = 0.15, 0.06
+"""Range of the light from which the change is fitted anew beside it; by how much a block may be lighter than the light
+before it counts for less."""
 ROUNDS = 3
 """Rounds of the robust fit."""
 FITTED = 60
@@ -49,7 +56,7 @@ class Colour:
 
     Attributes:
         luma, plain_luma: share of blocks whose brightness differs.
-        shading: the same, when brightness may also change smoothly over the picture (a vignette, a shadow).
+        shading: how uneven the light is, the logarithm of the lightest by the darkest of it.
         chroma, plain_chroma: share of blocks whose colour differs, whatever their brightness.
         left: mean difference of colour, in levels.
         recoloured: the largest connected patch of agreeing blocks that differ in colour or brightness, as a share.
@@ -92,32 +99,38 @@ def colour(compared: Blocks) -> Colour:
     if asked.sum() < 6:
         return UNKNOWN
     ours, theirs = (one[asked].astype(np.float64) for one in (compared.ours, compared.theirs))
-    both = (_told(after, before, asked, compared) for after, before in ((ours, theirs), (theirs, ours)))
-    return min(both, key=lambda one: (one.unexplained, one.left))
+    our_ends, their_ends = (one[:, asked].astype(np.float64) for one in (compared.our_ends, compared.their_ends))
+    ways = ((ours, our_ends, theirs), (theirs, their_ends, ours))
+    return min((_told(*way, asked, compared) for way in ways), key=lambda one: (one.unexplained, one.left))
 
 
-def _told(after: Values, before: Values, asked: Mask, compared: Blocks) -> Colour:
-    """Measures what a change of the second colours into the first leaves, of the asked blocks."""
+def _told(seen: Values, ends: Values, before: Values, asked: Mask, compared: Blocks) -> Colour:
+    """Measures what a change of the second colours into those seen leaves, of the asked blocks."""
     agrees = compared.agrees[asked]
-    change = _fitted(after, before, np.where(agrees, 1.0, 0.4))
-    raw = change.applied(before)
-    known = (raw > -4) & (raw < 259)
+    weight = np.where(agrees, 1.0, 0.4)
+    change = _fitted(seen, ends, before, weight)
+    light = _light(seen, ends, change.applied(before), asked, agrees)
+    if np.ptp(light) > UNEVEN:
+        change = _fitted(seen / light, ends, before, weight)
+        light = _light(seen, ends, change.applied(before), asked, agrees)
+    raw = change.applied(before) * light
+    known = _known(raw)
     told = known.sum(axis=1) >= 2
     expected = raw.clip(0, 255)
+    after = expected + _beyond_clipping(seen - expected, BEYOND * ends)
     difference = (after - expected) @ LUMA
     # A vignette or a shadow scales a block's brightness and leaves its colour.
     scale = ((after * expected).sum(axis=1) / np.maximum((expected**2).sum(axis=1), 1.0)).clip(0.4, 1.6)
     left = np.linalg.norm((after - expected * scale[:, None]) * known, axis=1)
     luma = np.abs(difference) > 1.5 * LEVELS
-    shaded = np.abs(_smooth(difference, asked, told & agrees)) > 1.5 * LEVELS
     off = left > LEVELS
-    odd = off | shaded
+    odd = off | luma
     textured, plain = told & agrees, told & ~agrees
     part, blocks = _part(_spread(asked, odd & told), compared)
     return Colour(
         luma=_share(luma, textured),
         plain_luma=_share(luma, plain),
-        shading=_share(shaded, textured),
+        shading=float(np.log(light.max() / light.min())),
         chroma=_share(off, textured),
         plain_chroma=_share(off, plain),
         left=_mean(left, told),
@@ -127,9 +140,17 @@ def _told(after: Values, before: Values, asked: Mask, compared: Blocks) -> Colou
         cast=float(np.log(change.gains).std()),
         saturation=change.saturation,
         gamma=change.gamma,
-        contrast=float(_chroma(after).mean()),
-        unexplained=_mean(left.clip(max=2 * LEVELS), told) / max(_mean(_chroma(after), told), LEVELS),
+        contrast=float(_chroma(seen).mean()),
+        unexplained=_mean(left.clip(max=2 * LEVELS), told) / max(_mean(_chroma(seen), told), LEVELS),
     )
+
+
+def _beyond_clipping(difference: Values, reach: Values) -> Values:
+    """Returns what is left of a difference of means less what clipping explains: where some of a block's levels were
+    clipped at the bright end its mean is lower than told, at the dark end it is higher, by `reach` at most."""
+    dark, bright = reach
+    left: Values = np.minimum(difference + bright, 0) + np.maximum(difference - dark, 0)
+    return left
 
 
 def _chroma(colours: Values) -> Values:
@@ -146,17 +167,26 @@ def _share(told: Mask, among: Mask) -> float:
     return int(np.count_nonzero(told & among)) / max(1, int(np.count_nonzero(among)))
 
 
-def _smooth(left: Values, asked: Mask, trusted: Mask) -> Values:
-    """Returns what a plane and a bowl over the picture leave of a difference in brightness."""
+def _light(seen: Values, ends: Values, raw: Values, asked: Mask, agrees: Mask) -> Values:
+    """Returns by how much each block is lighter than the change alone makes it, as a plane and a bowl over the picture,
+    float64 `[n, 1]`: a vignette or a shadow scales brightness and leaves colours."""
+    expected = raw.clip(0, 255)
+    lighter = _beyond_clipping(seen - expected, BEYOND * ends) @ LUMA / (expected @ LUMA + 16.0)
     rows, columns = np.nonzero(asked)
     down, across = rows / max(asked.shape[0] - 1, 1) - 0.5, columns / max(asked.shape[1] - 1, 1) - 0.5
-    design = np.stack([np.ones(len(left)), down, across, down**2 + across**2], axis=1)
-    rest = left
+    design = np.stack([np.ones(len(rows)), down, across, down**2 + across**2], axis=1)
+    weight = np.where(agrees & (_known(raw).sum(axis=1) >= 2), 1.0, 0.3)
+    smooth = np.zeros(len(rows))
     for _ in range(ROUNDS):
-        weight = np.where(trusted, 1.0, 0.3) * np.minimum(1.0, 8.0 / np.maximum(np.abs(rest), 1e-6))
-        weighted = design * weight[:, None]
-        rest = left - design @ np.linalg.solve(weighted.T @ design + 1e-3 * np.eye(4), weighted.T @ left)
-    return rest
+        trusted = weight * np.minimum(1.0, TRUSTED / np.maximum(np.abs(lighter - smooth), 1e-6))
+        weighted = design * trusted[:, None]
+        smooth = design @ np.linalg.solve(weighted.T @ design + 1e-3 * np.eye(4), weighted.T @ lighter)
+    return (1.0 + smooth).clip(*LIGHT)[:, None]
+
+
+def _known(raw: Values) -> Mask:
+    """Returns which channels of changed colours are not clipped."""
+    return (raw > -4) & (raw < 259)
 
 
 def _spread(asked: Mask, values: Mask) -> Mask:
@@ -208,17 +238,20 @@ MILDNESS = np.array([abs(np.log(max(saturation, 0.1))) + abs(np.log(gamma)) for 
 """By how much a change is one, apart from its gains."""
 
 
-def _fitted(after: Values, before: Values, weight: Values) -> _Change:
+def _fitted(after: Values, ends: Values, before: Values, weight: Values) -> _Change:
     """Returns the change of the second colours into the first that explains most: for each saturation and power, gains
     and offsets by reweighted least squares, less what is clipped."""
     every = max(1, len(after) // FITTED)
-    after, before, weight = after[::every], before[::every], weight[::every]
+    after, ends, before, weight = after[::every], ends[:, ::every], before[::every], weight[::every]
     saturations, gammas = np.array(SATURATIONS)[:, None, None, None], np.array(GAMMAS)[:, None, None]
     every_way = _curved(before, saturations, gammas).reshape(len(TRIED), *before.shape)
     curved = np.ascontiguousarray(every_way.transpose(0, 2, 1), dtype=np.float32)  # [tried, channels, blocks]
     after = np.ascontiguousarray(after.T, dtype=np.float32)
     weights = weight.astype(np.float32)
-    inside = np.where((after > DARK) & (after < BRIGHT), np.float32(1.0), np.float32(0.01))
+    ends = np.ascontiguousarray(ends.transpose(0, 2, 1), dtype=np.float32)
+    free = (after > DARK) & (after < BRIGHT) & (ends.sum(axis=0) < FREE)
+    inside = np.where(free, np.float32(1.0), np.float32(0.01))
+    reach = np.float32(BEYOND) * ends
     robust = np.broadcast_to(weights * inside, curved.shape)
     for _ in range(ROUNDS):
         total = robust.sum(axis=2)
@@ -234,7 +267,7 @@ def _fitted(after: Values, before: Values, weight: Values) -> _Change:
         middle = gains.mean(axis=1, keepdims=True).clip(*GAINS)
         gains = gains.clip(middle * (1 - TINT), middle * (1 + TINT))
         offsets = mean_after - gains * mean_before
-        away = np.abs(after - (curved * gains[..., None] + offsets[..., None]).clip(0, 255))
+        away = np.abs(_beyond_clipping(after - (curved * gains[..., None] + offsets[..., None]).clip(0, 255), reach))
         left = away.max(axis=1)
         huber = weights * np.minimum(np.float32(1.0), np.float32(5.0) / np.maximum(left, np.float32(1e-6)))
         # What is clipped tells nothing but that it is no less.

@@ -31,6 +31,8 @@ EDGE = 0.5
 """By how many pixels a block may reach over the edge of a picture that covers it."""
 AGREES = 0.5
 """Least correlation of a block that agrees."""
+DARK, BRIGHT = 5, 250
+"""Levels up to and from which one is as good as 0 or 255: JPEG moves what was clipped by a few."""
 
 Map = npt.NDArray[np.float32]
 
@@ -45,6 +47,7 @@ class Blocks:
         clear: blocks with clear texture in both.
         correlation: zero-mean correlation of grey levels, in [-1, 1].
         ours, theirs: float32 `[rows, columns, 3]`, mean red, green and blue.
+        our_ends, their_ends: float32 `[2, rows, columns, 3]`, the share of levels that are as good as 0, and as 255.
     """
 
     seen: Mask
@@ -53,6 +56,8 @@ class Blocks:
     correlation: Map
     ours: Map
     theirs: Map
+    our_ends: Map
+    their_ends: Map
 
     @property
     def agrees(self) -> Mask:
@@ -135,7 +140,18 @@ def _measured(cv2: Any, ours: Pixels, theirs: Pixels, seen: Mask) -> Blocks:
     correlation = covariance / np.sqrt(np.maximum(variance_a * variance_b, 1.0))
     textured = np.maximum(variance_a, variance_b) >= TEXTURED**2
     clear = np.minimum(variance_a, variance_b) >= CLEAR**2
-    return Blocks(seen, textured, clear, correlation, _mean_colour(ours), _mean_colour(theirs))
+    return Blocks(
+        seen, textured, clear, correlation, _mean_colour(ours), _mean_colour(theirs), _ends(cv2, ours), _ends(cv2, theirs)
+    )
+
+
+def _ends(cv2: Any, frame: Pixels) -> Map:
+    """Returns the share of each block's levels that stand at either end, float32 `[2, rows, columns, 3]`."""
+    size = (frame.shape[1] // BLOCK, frame.shape[0] // BLOCK)
+    _, dark = cv2.threshold(frame, DARK, 255, cv2.THRESH_BINARY_INV)
+    _, bright = cv2.threshold(frame, BRIGHT - 1, 255, cv2.THRESH_BINARY)
+    shares = [cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (dark, bright)]
+    return np.stack(shares).astype(np.float32) / np.float32(255)
 
 
 def stored_blocks(first: Features, second: Features, alignment: Alignment) -> Blocks | None:
@@ -157,7 +173,8 @@ def stored_blocks(first: Features, second: Features, alignment: Alignment) -> Bl
     correlation = np.minimum(1.0, share * 5).astype(np.float32)
     covered = _covered(matrix, (GRID, GRID), first)
     colours = ours.astype(np.float32), second.tones.astype(np.float32)
-    return Blocks(covered, there >= 3, there >= 6, correlation, *colours)
+    unknown = np.zeros((2, GRID, GRID, 3), np.float32)
+    return Blocks(covered, there >= 3, there >= 6, correlation, *colours, unknown, unknown)
 
 
 def _counted(points: Points, picture: Features) -> npt.NDArray[np.float64]:
