@@ -140,13 +140,13 @@ def _measured(cv2: Any, ours: Pixels, theirs: Pixels, seen: Mask) -> Blocks:
     correlation = covariance / np.sqrt(np.maximum(variance_a * variance_b, 1.0))
     textured = np.maximum(variance_a, variance_b) >= TEXTURED**2
     clear = np.minimum(variance_a, variance_b) >= CLEAR**2
-    return Blocks(
-        seen, textured, clear, correlation, _mean_colour(ours), _mean_colour(theirs), _ends(cv2, ours), _ends(cv2, theirs)
-    )
+    means, ends = ([of(one) for one in (ours, theirs)] for of in (_mean_colour, _ends))
+    return Blocks(seen, textured, clear, correlation, *means, *ends)
 
 
-def _ends(cv2: Any, frame: Pixels) -> Map:
+def _ends(frame: Pixels) -> Map:
     """Returns the share of each block's levels that stand at either end, float32 `[2, rows, columns, 3]`."""
+    cv2 = opencv()
     size = (frame.shape[1] // BLOCK, frame.shape[0] // BLOCK)
     _, dark = cv2.threshold(frame, DARK, 255, cv2.THRESH_BINARY_INV)
     _, bright = cv2.threshold(frame, BRIGHT - 1, 255, cv2.THRESH_BINARY)
