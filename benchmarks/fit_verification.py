@@ -29,7 +29,7 @@ from moderator.search.verify.signs import SIGNS
 
 TARGET = Path(probability.__file__).with_name("probability.json")
 TREES, LEAVES, RATE, L2, LEAST = 300, 8, 0.06, 3.0, 20
-STRUCTURE_CAUTION, COLOURS_CAUTION = -1.5, -1.0
+STRUCTURE_CAUTION, COLOURS_CAUTION = -1.5, -0.75
 """By how much the log odds of the forests are lowered; they are raised: copies are one pair in seven of those that the
 first is fitted to, and the rest the closest there are. Chosen on collections left out, by what is told at .9."""
 EACH = 1000.0
