@@ -40,12 +40,14 @@ def beside_rivals(matches: Sequence[Match], alike: Alike, sets: Mapping[int, fro
     rivals = {one.other: rival for one in matches if (rival := _rival(one, matches, known, sets)) is not None}
     told = alike(list(rivals.items()))
     for match in matches:
-        if (rival := rivals.get(match.other)) is None:
+        verified = _verified(match)
+        if (rival := rivals.get(match.other)) is None or verified is None:
             yield match
         else:
             own, share = known[match.other], told[match.other, rival]
             copy = share * own / (1 + own) + (1 - share) * own / (1 + own + known[rival])
-            yield _outdone(match, copy)
+            rung = _outdone(verified, own / (1 + own), copy)
+            yield replace(match, evidence=with_verified([one for one in match.evidence if one is not verified], rung))
 
 
 def _odds(match: Match) -> float | None:
@@ -78,13 +80,7 @@ def _rival(
     return None if closest is None else closest.other
 
 
-def _outdone(match: Match, copy: float) -> Match:
-    """Returns the match as a copy of this probability; below what is asked of one, as a variant of the rival."""
-    before = _verified(match)
-    assert before is not None
-    assert before.score is not None
-    note = f"{before.note}; another picture is closer there"
-    rung = replace(before, score=copy, note=note)
-    if not rung.holds:
-        rung = replace(rung, kind=Kind.VARIANT, score=before.score - copy, threshold=VARIANT)
-    return replace(match, evidence=with_verified([one for one in match.evidence if one is not before], rung))
+def _outdone(verified: Evidence, before: float, copy: float) -> Evidence:
+    """Returns what verification says beside a rival; below what is asked of a copy, a variant of the rival."""
+    rung = replace(verified, score=copy, note=f"{verified.note}; another picture is closer there")
+    return rung if rung.holds else replace(rung, kind=Kind.VARIANT, score=before - copy, threshold=VARIANT)
