@@ -212,6 +212,29 @@ def test_a_brighter_copy_is_explained_though_it_is_clipped(gain: float, seed: in
     assert told.unexplained < 0.2
 
 
+@given(st.floats(0.4, 0.9), st.integers(0, 2**32 - 1))
+def test_a_copy_under_a_vignette_keeps_its_colours_and_the_light_is_told(edge: float, seed: int) -> None:
+    before = np.random.default_rng(seed).uniform(40, 215, (12, 16, 3)).astype(np.float32)
+    down, across = np.mgrid[-1:1:12j, -1:1:16j]
+    light = 1 - (1 - edge) * (down**2 + across**2)[..., None].astype(np.float32) / 2
+    yes, one = np.ones((12, 16), dtype=np.bool_), np.ones((12, 16), dtype=np.float32)
+    told = colour(Blocks(yes, yes, yes, one, before * light, before, *_free(before)))
+    assert told.luma + told.chroma < 0.1
+    assert told.shading == pytest.approx(-np.log(edge), abs=0.25)
+
+
+@given(st.floats(1.3, 1.6), st.integers(0, 2**32 - 1))
+def test_a_brighter_copy_is_explained_where_half_of_a_block_is_clipped(gain: float, seed: int) -> None:
+    levels = np.random.default_rng(seed).uniform(0, 255, (8, 8, 3, 144)).astype(np.float32)
+    levels = 0.4 * levels + 0.6 * levels.mean(axis=3, keepdims=True) + np.linspace(-80, 80, 8)[:, None, None, None]
+    levels = levels.clip(0, 255).astype(np.float32)
+    brighter = (gain * levels).clip(0, 255)
+    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
+    ends = [np.stack([(of <= 5).mean(axis=3), (of >= 250).mean(axis=3)]) for of in (brighter, levels)]
+    told = colour(Blocks(yes, yes, yes, one, brighter.mean(axis=3), levels.mean(axis=3), *ends))
+    assert told.luma == told.chroma == 0
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_a_plain_part_in_another_colour_is_told(seed: int) -> None:
     random = np.random.default_rng(seed)
