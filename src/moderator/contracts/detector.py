@@ -83,6 +83,7 @@ class Search(ABC):
     ) -> Iterable[tuple[Match, Sequence[Reference]]]:
         """Contents of this scan against the references of `sets` (none named: all), each match with the
         reference entries that hold its `other` content. `sets` may not hold anything yet; that is noted.
+        Of references of one set in one place, no copies of each other, only the closest is told as a copy.
         `copies_only` leaves out what was verified to be no copy; None: where the embedder finds copies."""
 
     @abstractmethod
