@@ -21,7 +21,6 @@ from moderator.contracts import Store
 from moderator.models import ModelId
 from moderator.search import codes, index
 from moderator.search.codes import Codes
-from moderator.stores import tables
 from moderator.stores.sql import SqlStore
 from moderator.vectors import Matrix, normalise
 from tests.handmade import INTAKE, entry, vectors
@@ -257,7 +256,6 @@ import os, signal, sys
 from pathlib import Path
 from moderator.models import ModelId
 from moderator.search import index
-from moderator.stores import tables
 from moderator.stores.sql import SqlStore
 
 def die(*_):
@@ -297,29 +295,6 @@ def test_rows_under_several_digests_grow_by_any_number(store: Store, monkeypatch
         add(store, *(f"{seed + place}" for place in range(seed // 25)), seed=seed)
     made, notes = opened(store)
     assert (holds_what_the_store_holds(made, store), notes) == (True, [])
-
-
-def test_vectors_that_come_in_several_blocks_stand_in_the_stores_order(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tables, "BLOCK", 2)
-    add(store, "d", "e", "f", "g", seed=40)
-    made, _ = opened(store)
-    assert len(made) == 7
-    assert holds_what_the_store_holds(made, store)
-
-
-def test_what_cannot_be_made_ends_the_reading() -> None:
-    read: list[int] = []
-
-    def items() -> Iterator[int]:
-        for number in range(9):
-            read.append(number)
-            yield number
-
-    with pytest.raises(ZeroDivisionError):
-        list(index.meanwhile(lambda number: 1 // (1 - number), items()))
-    assert read == [0, 1, 2]
 
 
 def test_codes_from_the_index_are_scanned_like_any(store: Store) -> None:

@@ -18,18 +18,16 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from moderator.contracts import Generation, Store, VectorBlock
+from moderator.contracts import Generation, Store
 from moderator.errors import StoreError
 from moderator.models import ModelId
 from moderator.search.codes import Codes, each, encode, joined
@@ -42,8 +40,6 @@ ATTEMPTS = 3
 """How often an index is built while vectors are removed from the store meanwhile."""
 SQLITE = "sqlite:///"
 
-T = TypeVar("T")
-R = TypeVar("R")
 Note = Callable[[str], None]
 Rows = npt.NDArray[np.void]
 
@@ -152,14 +148,12 @@ def mirror(store: Store, model: ModelId, note: Note) -> Codes | None:
         }
     )
 
-    def coded(block: VectorBlock) -> Rows:
-        codes = encode(block.contents, block.matrix)
-        rows = np.zeros(len(codes), record)
-        rows["content"], rows["slack"], rows["code"] = codes.contents, codes.slack, codes.matrix
-        return rows
-
     def added(after: int, upto: int) -> Iterator[Rows]:
-        return meanwhile(coded, store.added(model, after, upto))
+        for block in store.added(model, after, upto):
+            codes = encode(block.contents, block.matrix)
+            rows = np.zeros(len(codes), record)
+            rows["content"], rows["slack"], rows["code"] = codes.contents, codes.slack, codes.matrix
+            yield rows
 
     found = mirrored(store.url, Source(str(model), record, lambda: store.generation(model), added), note)
     if found is None:
@@ -174,18 +168,6 @@ def gathered(store: Store, model: ModelId) -> Codes | None:
         return None
     parts = [encode(block.contents, block.matrix) for block in store.added(model, 0, generation.sequence)]
     return joined(parts) if parts else None
-
-
-def meanwhile(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Yields what `call` makes of each item, in order, in a thread of its own while the next item is read."""
-    with ThreadPoolExecutor(1) as thread:
-        under_way: Future[R] | None = None
-        for item in items:
-            made, under_way = under_way, thread.submit(call, item)
-            if made is not None:
-                yield made.result()
-        if under_way is not None:
-            yield under_way.result()
 
 
 @contextmanager
