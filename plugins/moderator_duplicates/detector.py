@@ -115,7 +115,7 @@ class Duplicates(Detector):
         self, search: Search, links: dict[int, dict[int, Match]], ranks: Ranks, crowds: Mapping[int, Sequence[int]]
     ) -> dict[int, list[int]]:
         """Returns members by keeper: the best content not yet taken keeps, and what matches it is taken; a member is of
-        the closest of the keepers that it matches.
+        the closest of the better ones that keep and that it matches.
 
         What is in a crowd with a keeper was compared with the middle of that, whichever it is, and is asked about the
         keeper now.
@@ -134,7 +134,9 @@ class Duplicates(Detector):
             taken.update(links[keeper])
             stars[keeper] = []
         for member in sorted(links.keys() - stars.keys(), key=lambda one: ranks[one]):
-            matches = {one: match for one, match in links[member].items() if one in stars}
+            matches = {
+                one: match for one, match in links[member].items() if one in stars and ranks[one] <= ranks[member]
+            }
             stars[min(matches, key=lambda one: (*_farness(matches[one]), ranks[one]))].append(member)
         return stars
 

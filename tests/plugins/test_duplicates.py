@@ -49,6 +49,15 @@ def test_what_two_keepers_match_is_of_the_one_that_it_is_closer_to_and_the_other
     assert [str(one.group.keeper) for one in findings if one.group] == ["2.jpg"]
 
 
+def test_what_matches_a_closer_but_worse_keeper_stays_with_the_better_one() -> None:
+    best, middle, worst = (replace(image(number), width=width) for number, width in ((1, 400), (2, 300), (3, 200)))
+    findings = found([best, middle, worst, replace(image(4), width=100)], {(1, 2): 0.8, (2, 3): 0.9, (3, 4): 0.9})
+    assert {str(one.group.keeper): one.image.path for one in findings if one.group} == {
+        "1.jpg": "2.jpg",
+        "3.jpg": "4.jpg",
+    }
+
+
 def test_a_pair_below_the_threshold_inside_a_group_is_said() -> None:
     findings = found([image(1), image(2), image(3)], {(1, 2): 0.9, (1, 3): 0.8, (2, 3): 0.2})
     assert [round(one.group.smallest, 3) for one in findings if one.group] == [0.2, 0.2]
