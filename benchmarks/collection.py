@@ -139,20 +139,24 @@ def make(source: Path, folder: Path, sizes: Sizes, seed: int) -> Collection:
         wanted = sizes.edits if number < count else sizes.stranger_edits
         queries += _edited(one, number, _chosen(number, wanted, seed), folder / "queries", (seed, others))
     flat = np.array([pdq(opened(one.path))[1] == 0 for one in references])
-    shared = np.array([list(_shares(one, sources, count, _scene(one.source, (seed, others))[0])) for one in queries])
+    shared = _shared(queries, sources, count, (seed, others))
     return Collection(references, sources, queries, twins(sources), shared, flat)
 
 
-def _shares(query: Query, sources: Sequence[Picture], count: int, seed: int) -> Iterator[bool]:
-    """Yields for each reference whether the query is a crop that could be made of it as well as of its own source."""
-    own = sources[query.source]
-    for number, one in enumerate(sources[:count]):
-        if query.edit not in CROPS or number == query.source or one.family != own.family:
-            yield False
-        else:
-            crop, picture = CROPS[query.edit], opened(own.path)
-            other = opened(one.path).resize(picture.size)
-            yield _same(opened(query.path), crop.change(other, crop.scene(picture, seed)))
+def _shared(queries: Sequence[Query], sources: Sequence[Picture], count: int, scene: Scene) -> Flags:
+    """Returns which queries are crops that could be made of a reference as well as of their own source, bool
+    `[queries, count]`."""
+    told = np.zeros((len(queries), count), dtype=np.bool_)
+    for row, query in enumerate(queries):
+        own, crop = sources[query.source], CROPS.get(query.edit)
+        others = [at for at in range(count) if at != query.source and sources[at].family == own.family]
+        if crop is None or not others:
+            continue
+        shown, picture, (seed, _) = opened(query.path), opened(own.path), _scene(query.source, scene)
+        for at in others:
+            other = opened(sources[at].path).resize(picture.size)
+            told[row, at] = _same(shown, crop.change(other, crop.scene(picture, seed)))
+    return told
 
 
 def _same(one: Image.Image, other: Image.Image) -> bool:

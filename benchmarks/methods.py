@@ -40,11 +40,10 @@ def scored(collection: Collection, folder: Path, *, as_set: bool = True) -> Iter
     """Yields the product's methods, each on the same files: pairs by themselves, and unless `as_set` is False, the
     references as a set, of which a picture's matches are rivals."""
     for place, (name, model) in enumerate(MODELS.items()):
-        yield from _model(collection, name, policy(model, folder / f"{model}.db"), (place == 0, as_set))
+        yield from _model(collection, name, policy(model, folder / f"{model}.db"), hashed=place == 0, as_set=as_set)
 
 
-def _model(collection: Collection, name: str, asked: Policy, rows: tuple[bool, bool]) -> Iterator[Scored]:
-    hashed, as_set = rows
+def _model(collection: Collection, name: str, asked: Policy, *, hashed: bool, as_set: bool) -> Iterator[Scored]:
     registry = Registry.discover()
     embedders = registry.make_embedders(asked)
     with registry.open_store(asked.store or "") as store, Verifier(store, asked.limits, asked.verify or Verify()) as it:

@@ -229,4 +229,4 @@ class Duplicates(Detector):
 
 def _farness(match: Match) -> tuple[int, float, float]:
     """Orders matches: the strongest kind first, then the surest by the rung that says so, then the most alike."""
-    return list(Kind).index(match.kind), -(match.strongest.score or 0.0), -match.score
+    return match.kind.rank, -(match.strongest.score or 0.0), -match.score

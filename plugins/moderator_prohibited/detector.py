@@ -111,7 +111,7 @@ class Prohibited(Detector):
 
 def _farness(match: Match) -> tuple[int, float]:
     """Orders matches: the strongest kind first, then the highest similarity."""
-    return list(Kind).index(match.kind), -match.score
+    return match.kind.rank, -match.score
 
 
 def _covers(allowed: Match, match: Match) -> bool:

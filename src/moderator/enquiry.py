@@ -97,7 +97,7 @@ def _asked(policy: Policy, embedders: Mapping[str, Embedder]) -> Sequence[Eviden
         Evidence(name, kind, None, threshold, f"asked by {', '.join(rules)}")
         for (name, kind, threshold), rules in asked.items()
     ]
-    return sorted(rungs_asked, key=lambda rung: (list(Kind).index(rung.kind), -rung.threshold))
+    return sorted(rungs_asked, key=lambda rung: (rung.kind.rank, -rung.threshold))
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,9 +286,8 @@ class StoredSearch(Search):
 
     def _other_rungs(self, embedder: str) -> Sequence[Evidence]:
         """The copy rungs of stronger or equal kind that another model than the rule's own has to say."""
-        order = list(Kind)
-        own = order.index(self._kind(embedder))
-        return [rung for rung in self._copy_rungs if rung.signal != embedder and order.index(rung.kind) <= own]
+        own = self._kind(embedder).rank
+        return [rung for rung in self._copy_rungs if rung.signal != embedder and rung.kind.rank <= own]
 
 
 def _unordered(pairs: Iterable[Pair]) -> Iterator[Pair]:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from moderator.models import VERIFIED, Evidence, Kind, Match
+from moderator.models import Evidence, Kind, Match
 from moderator.search.verify.within import VARIANT
 from moderator.verification import identical, with_verified
 from moderator.verified import Pair
@@ -40,28 +40,23 @@ def beside_rivals(matches: Sequence[Match], alike: Alike, sets: Mapping[int, fro
     rivals = {one.other: rival for one in matches if (rival := _rival(one, matches, known, sets)) is not None}
     told = alike(list(rivals.items()))
     for match in matches:
-        verified = _verified(match)
-        if (rival := rivals.get(match.other)) is None or verified is None:
+        if (rival := rivals.get(match.other)) is None or match.verified is None:
             yield match
         else:
             own, share = known[match.other], told[match.other, rival]
             copy = share * own / (1 + own) + (1 - share) * own / (1 + own + known[rival])
-            rung = _outdone(verified, own / (1 + own), copy)
-            yield replace(match, evidence=with_verified([one for one in match.evidence if one is not verified], rung))
+            rung = _outdone(match.verified, own / (1 + own), copy)
+            yield replace(match, evidence=with_verified(match.evidence, rung))
 
 
 def _odds(match: Match) -> float | None:
     """The odds of a copy; infinite where identical bytes or pixels settle it, None where nothing verified says so."""
     if identical(match.evidence):
         return math.inf
-    verified = _verified(match)
+    verified = match.verified
     if verified is None or verified.score is None or not verified.holds or verified.kind is not Kind.EDITED_COPY:
         return None
     return math.inf if verified.score >= 1 else verified.score / (1 - verified.score)
-
-
-def _verified(match: Match) -> Evidence | None:
-    return next((rung for rung in match.evidence if rung.signal == VERIFIED), None)
 
 
 def _rival(

@@ -179,13 +179,13 @@ def identical(evidence: Sequence[Evidence]) -> bool:
 
 
 def with_verified(evidence: Sequence[Evidence], verified: Evidence) -> tuple[Evidence, ...]:
-    """Returns the rungs with that of verification in its place: after the hashes.
+    """Returns the rungs with that of verification in its place, after the hashes, and none that was there before.
 
     Where it finds no copy, it stands before the perceptual hash, and neither that nor a cosine says copy any more: what
     they find alike is a variant or a lookalike.
     """
     hashes = [rung for rung in evidence if rung.signal in ("bytes", "pixels")]
-    others = [rung for rung in evidence if rung.signal not in ("bytes", "pixels")]
+    others = [rung for rung in evidence if rung.signal not in ("bytes", "pixels", VERIFIED)]
     if verified.refutes:
         kind = Kind.VARIANT if verified.holds else Kind.LOOKALIKE
         return (*hashes, verified, *(replace(rung, kind=kind) for rung in others))

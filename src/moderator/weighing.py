@@ -11,7 +11,7 @@ import numpy as np
 
 from moderator import parts, verification
 from moderator.contracts import Embedder, Fingerprint, Store, Vectors
-from moderator.models import VERIFIED, Evidence, Kind, Match, Verdict
+from moderator.models import Evidence, Kind, Match, Verdict
 from moderator.search import rungs
 from moderator.vectors import Matrix
 from moderator.verification import Done, Told, Verifier
@@ -103,7 +103,7 @@ class Weighing:
     def _probability(self, match: Match) -> float:
         if frozenset((self.sha256(match.content), self.sha256(match.other))) in self._no_matches:
             return 0.0
-        verified = next((rung for rung in match.evidence if rung.signal == VERIFIED), None)
+        verified = match.verified
         if verified is None or verified.score is None:
             return 1.0
         return verified.score if verified.kind is Kind.EDITED_COPY else 0.0

@@ -15,7 +15,7 @@ from moderator.calibrate.similarities import Genuine, Pair, Similarities
 from moderator.calibrate.tail import Impostors
 from moderator.contracts import Embedder, Found, Store
 from moderator.ladder import StoredSearch
-from moderator.models import VERIFIED, Evidence, Kind, Match
+from moderator.models import Evidence, Kind, Match
 from moderator.policy import Policy
 from moderator.verification import Verifier
 from moderator.weighing import Weighing
@@ -83,10 +83,10 @@ def ordered(first: int, second: int) -> Pair:
 def told(match: Match) -> float:
     """Returns the log-odds of a copy; infinite where a hash settles it, whatever probability is asked."""
     held = {rung.signal for rung in match.evidence if rung.holds and rung.kind is Kind.COPY}
-    verified = next((rung.score for rung in match.evidence if rung.signal == VERIFIED), None)
-    if held & {"bytes", "pixels"} or ("pdq" in held and verified is None):
+    score = None if match.verified is None else match.verified.score
+    if held & {"bytes", "pixels"} or ("pdq" in held and score is None):
         return math.inf
-    return -math.inf if verified is None else log_odds(verified)
+    return -math.inf if score is None else log_odds(score)
 
 
 def sure(odds: Odds) -> Mapping[Pair, float]:

@@ -16,6 +16,11 @@ class Kind(StrEnum):
     LOOKALIKE = "lookalike"
 
     @property
+    def rank(self) -> int:
+        """Its place in the ladder, 0 for the closest."""
+        return list(Kind).index(self)
+
+    @property
     def words(self) -> str:
         return self.value.replace("_", " ")
 
@@ -119,6 +124,11 @@ class Match:
     @property
     def kind(self) -> Kind:
         return self.strongest.kind
+
+    @property
+    def verified(self) -> Evidence | None:
+        """The rung of verification; None where it was not tried."""
+        return next((rung for rung in self.evidence if rung.signal == VERIFIED), None)
 
     @property
     def refuted(self) -> bool:

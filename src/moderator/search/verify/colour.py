@@ -117,9 +117,9 @@ def _told(seen: Values, ends: Values, before: Values, asked: Mask, compared: Blo
     known = _known(raw)
     told = known.sum(axis=1) >= 2
     expected = raw.clip(0, 255)
-    after = expected + _beyond_clipping(seen - expected, BEYOND * ends)
+    after = expected + _beyond_clipping(seen - expected, ends)
     difference = (after - expected) @ LUMA
-    # A vignette or a shadow scales a block's brightness and leaves its colour.
+    # Colour is compared at the brightness of each block: that is told by itself.
     scale = ((after * expected).sum(axis=1) / np.maximum((expected**2).sum(axis=1), 1.0)).clip(0.4, 1.6)
     left = np.linalg.norm((after - expected * scale[:, None]) * known, axis=1)
     luma = np.abs(difference) > 1.5 * LEVELS
@@ -145,10 +145,10 @@ def _told(seen: Values, ends: Values, before: Values, asked: Mask, compared: Blo
     )
 
 
-def _beyond_clipping(difference: Values, reach: Values) -> Values:
+def _beyond_clipping(difference: Values, ends: Values) -> Values:
     """Returns what is left of a difference of means less what clipping explains: where some of a block's levels were
-    clipped at the bright end its mean is lower than told, at the dark end it is higher, by `reach` at most."""
-    dark, bright = reach
+    clipped at the bright end its mean is lower than told, at the dark end it is higher, by `BEYOND` for each."""
+    dark, bright = BEYOND * ends
     left: Values = np.minimum(difference + bright, 0) + np.maximum(difference - dark, 0)
     return left
 
@@ -171,7 +171,7 @@ def _light(seen: Values, ends: Values, raw: Values, asked: Mask, agrees: Mask) -
     """Returns by how much each block is lighter than the change alone makes it, as a plane and a bowl over the picture,
     float64 `[n, 1]`: a vignette or a shadow scales brightness and leaves colours."""
     expected = raw.clip(0, 255)
-    lighter = _beyond_clipping(seen - expected, BEYOND * ends) @ LUMA / (expected @ LUMA + 16.0)
+    lighter = _beyond_clipping(seen - expected, ends) @ LUMA / (expected @ LUMA + 16.0)
     rows, columns = np.nonzero(asked)
     down, across = rows / max(asked.shape[0] - 1, 1) - 0.5, columns / max(asked.shape[1] - 1, 1) - 0.5
     design = np.stack([np.ones(len(rows)), down, across, down**2 + across**2], axis=1)
@@ -251,7 +251,6 @@ def _fitted(after: Values, ends: Values, before: Values, weight: Values) -> _Cha
     ends = np.ascontiguousarray(ends.transpose(0, 2, 1), dtype=np.float32)
     free = (after > DARK) & (after < BRIGHT) & (ends.sum(axis=0) < FREE)
     inside = np.where(free, np.float32(1.0), np.float32(0.01))
-    reach = np.float32(BEYOND) * ends
     robust = np.broadcast_to(weights * inside, curved.shape)
     for _ in range(ROUNDS):
         total = robust.sum(axis=2)
@@ -267,7 +266,7 @@ def _fitted(after: Values, ends: Values, before: Values, weight: Values) -> _Cha
         middle = gains.mean(axis=1, keepdims=True).clip(*GAINS)
         gains = gains.clip(middle * (1 - TINT), middle * (1 + TINT))
         offsets = mean_after - gains * mean_before
-        away = np.abs(_beyond_clipping(after - (curved * gains[..., None] + offsets[..., None]).clip(0, 255), reach))
+        away = np.abs(_beyond_clipping(after - (curved * gains[..., None] + offsets[..., None]).clip(0, 255), ends))
         left = away.max(axis=1)
         huber = weights * np.minimum(np.float32(1.0), np.float32(5.0) / np.maximum(left, np.float32(1e-6)))
         # What is clipped tells nothing but that it is no less.
