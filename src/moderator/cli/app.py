@@ -6,6 +6,7 @@ judged · 130 interrupted
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -37,13 +38,15 @@ from moderator.cli import (
 )
 from moderator.cli.password import ask
 from moderator.cli.screen import complain
-from moderator.errors import ModeratorError, UnreadableImage
+from moderator.errors import EnvironmentFault, ModeratorError, UnreadableImage
 from moderator.wording import plainly
 
 if TYPE_CHECKING:
     from typer.exceptions import TyperException
 
-BUG, UNJUDGED, INTERRUPTED = 4, 5, 130
+ENVIRONMENT, BUG, UNJUDGED, INTERRUPTED = EnvironmentFault.exit_code, 4, 5, 130
+REFUSALS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What no program can help when a machine answers with it: no room, no memory, no more files, a broken disk."""
 COLLECTED = 100_000
 """New objects after which Python looks for cycles that nothing needs. A scan makes millions that are in none, and after
 every 700, Python's own number, an unchanged folder of 100,000 files takes a fifth longer."""
@@ -87,14 +90,30 @@ def root(
 
 def main() -> None:
     """Runs the command line and exits."""
+    _open_closed_streams()
     gc.set_threshold(COLLECTED)
     machine.keep_memory()
-    code = run(sys.argv[1:])
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before a command began, or again while it said so
+        code = INTERRUPTED
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; nothing more to say
+    except OSError as error:
+        output.abandon(sys.stdout)
+        if error.errno in REFUSALS and code != ENVIRONMENT:
+            code = _refused(error)
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Lets the streams that a daemon closed before it began lead to nowhere, lest a store be opened in their place."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        continue
+    os.close(handle)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open till the end
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -121,16 +140,25 @@ def run(arguments: Sequence[str]) -> int:
         code = 2
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED
-    except BrokenPipeError:
-        code = 0
     except Exception as error:
         if os.environ.get("MODERATOR_TRACEBACK"):
             raise
-        complain(f"a bug in moderator: {describe(error)}", "please report it with what MODERATOR_TRACEBACK=1 shows")
-        code = BUG
+        if isinstance(error, OSError) and error.errno in REFUSALS:
+            code = _refused(error)
+        else:
+            told = "please report it with what MODERATOR_TRACEBACK=1 shows"
+            complain(f"a bug in moderator: {describe(error)}", told)
+            code = BUG
     if code == INTERRUPTED:  # which typer may have caught itself
         complain("interrupted: what was finished is kept, and the same command goes on from there")
     return code
+
+
+def _refused(error: OSError) -> int:
+    """Says what the machine has refused; returns the exit code."""
+    where = f": {error.filename}" if error.filename else ""
+    complain(f"the machine refuses: {error.strerror}{where}", "what was finished is kept; make room and start again")
+    return ENVIRONMENT
 
 
 def _say_usage(error: TyperException) -> None:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from moderator.errors import OutputError
 
@@ -56,6 +57,15 @@ def _leads_elsewhere(path: Path) -> bool:
 
 
 def show(text: str) -> None:
-    """Writes to standard output, whatever its encoding."""
+    """Writes to standard output, whatever its encoding; to nowhere once its reader has gone."""
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        abandon(sys.stdout)
+
+
+def abandon(stream: IO[str]) -> None:
+    """Lets a stream lead to nowhere. Whoever read it has seen enough, and the command goes on to its exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

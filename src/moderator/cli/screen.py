@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from moderator.cli import output
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -17,10 +19,17 @@ PLAIN_WIDTH = 120
 """Columns of a report that is no terminal's."""
 
 
+class _Console(Console):
+    """A console whose reader may go: rich would exit with 1, which says that something was found."""
+
+    def on_broken_pipe(self) -> None:
+        output.abandon(self.file)
+
+
 def console() -> Console:
     """Standard output; without a terminal, plain text of a fixed width."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
-    return Console(width=width, highlight=False, soft_wrap=False)
+    return _Console(width=width, highlight=False, soft_wrap=False)
 
 
 def table(*titles: str, padding: int = 1) -> Table:
@@ -43,7 +52,7 @@ def drawn(shown: RenderableType, title: str, width: int = 110) -> str:
 
 def errors() -> Console:
     """Standard error."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def complain(message: str, hint: str = "") -> None:
