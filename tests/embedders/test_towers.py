@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from PIL import Image
 
 from moderator import machine
 from moderator.embedders import quantise
 from moderator.embedders.clip import ClipEmbedder
-from moderator.embedders.forward import patches_multiplied
+from moderator.embedders.rewrite import rewritten
 from moderator.embedders.towers import IMAGE, MANIFEST, TEXT, Towers
 from moderator.errors import ModelError
 from moderator.intake.decode import prepare
@@ -56,15 +57,28 @@ def test_int8_vectors_are_those_of_fp32_but_for_the_stated_loss(
     assert fidelity.least >= quantise.LEAST_COSINE
 
 
-def test_the_patches_of_a_picture_are_multiplied_as_they_would_be_convolved(
+def test_a_model_rewritten_for_export_embeds_as_it_did_before_and_does_after(
     tiny_clip: Path, prepared: list[np.ndarray]
 ) -> None:
     exact = clip(tiny_clip, "fp32")
-    convolved = exact.embed(prepared)
-    with patches_multiplied(exact.loaded):
-        multiplied = exact.embed(prepared)
-    assert np.allclose(multiplied, convolved, atol=1e-6)
-    assert np.array_equal(exact.embed(prepared), convolved)
+    before = exact.embed(prepared)
+    with rewritten(exact.loaded):
+        assert not any(isinstance(one, torch.nn.Conv2d) for one in exact.loaded.modules())
+        assert np.allclose(exact.embed(prepared), before, atol=1e-6)
+    assert np.array_equal(exact.embed(prepared), before)
+
+
+def test_the_last_layers_perceptron_is_asked_for_the_class_token_alone(
+    tiny_clip: Path, prepared: list[np.ndarray]
+) -> None:
+    exact = clip(tiny_clip, "fp32")
+    with rewritten(exact.loaded):
+        *others, last = [one for one in exact.loaded.modules() if isinstance(one, torch.nn.SiLU)]
+        seen = []
+        for one in (others[-1], last):
+            one.register_forward_hook(lambda _, taken, __: seen.append(taken[0].shape[:2]))
+        exact.embed(prepared[:3])
+    assert seen == [(3, 50), (3, 1)]
 
 
 def test_no_convolution_is_left_in_floating_point(towers: Path) -> None:
@@ -78,6 +92,17 @@ def test_a_picture_has_exactly_one_int8_vector_alone_and_in_any_batch(
     together = embedder.embed(prepared)
     assert np.array_equal(np.concatenate([embedder.embed([one]) for one in prepared]), together)
     assert np.array_equal(embedder.embed(prepared[::-1])[::-1], together)
+
+
+def test_towers_made_before_a_call_took_several_pictures_still_run(
+    towers: Path, prepared: list[np.ndarray], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(towers, tmp_path / "older"))
+    manifest = json.loads((folder / MANIFEST).read_text())
+    assert manifest.pop("together") > 1
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    assert Towers(folder).manifest.together == 1
+    assert np.array_equal(clip(folder).embed(prepared), clip(towers).embed(prepared))
 
 
 def test_released_towers_load_again(towers: Path) -> None:

@@ -1,7 +1,8 @@
 """Makes int8 ONNX towers of a sentence-transformers CLIP, and proves them against the original.
 
 Weights of MatMul and Gemm become int8, one scale a column; activations are quantised as they come (ONNX Runtime's
-dynamic quantisation). What turns bytes into the model's numbers is part of the graph.
+dynamic quantisation). What turns bytes into the model's numbers is part of the graph. The image tower is rewritten to
+less arithmetic before, and cut into layers after it, so that a call takes several pictures.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ TEXTS = (
     "a photo of a red dress", "a cat on a sofa", "two people at a table", "a city street at night", "text on white",
     "a", "an aerial photograph of a river that winds through green fields towards the sea on a cloudy morning",
 )  # fmt: skip
+TOGETHER = 16
+"""Pictures of one call. The share of each in reading the weights falls with their number, and the last call of a batch
+that two processors divide grows (docs/benchmarks.md)."""
 _PACKAGES = ("torch", "onnx", "onnxruntime", "sentence-transformers")
 
 Pictures = Sequence[npt.NDArray[np.uint8]]
@@ -63,6 +67,7 @@ def optimise(exact: ClipEmbedder, pictures: Pictures, folder: Path) -> Towers:
             _export(exact, Path(temporary))
             for name in (IMAGE, TEXT):
                 _reduce(Path(temporary) / name, folder / name)
+            _layer(folder / IMAGE)
             exact.loaded.tokenizer.save_pretrained(temporary)
             shutil.copyfile(Path(temporary) / TOKENIZER, folder / TOKENIZER)
     except Exception as error:
@@ -83,7 +88,8 @@ def _require(model: str) -> None:
 def _export(exact: ClipEmbedder, folder: Path) -> None:
     import torch
 
-    from moderator.embedders.forward import embed_pixels, embed_tokens, patches_multiplied
+    from moderator.embedders.forward import embed_pixels, embed_tokens
+    from moderator.embedders.rewrite import rewritten
 
     class ImageTower(torch.nn.Module):
         def __init__(self) -> None:
@@ -105,7 +111,7 @@ def _export(exact: ClipEmbedder, folder: Path) -> None:
     pixels = torch.zeros(1, size.height, size.width, 3, dtype=torch.uint8)
     tokens = exact.loaded.preprocess(TEXTS[:1])
     length = torch.export.Dim("length", min=2, max=_longest(exact))
-    with patches_multiplied(exact.loaded):
+    with rewritten(exact.loaded):
         _write(ImageTower(), {"pixels": pixels}, None, folder / IMAGE)
     texts = {name: tokens[name] for name in ("input_ids", "attention_mask")}
     _write(TextTower(), texts, ({1: length}, {1: length}), folder / TEXT)
@@ -134,6 +140,14 @@ def _reduce(exact: Path, target: Path) -> None:
     )  # fmt: skip
 
 
+def _layer(tower: Path) -> None:
+    import onnx
+
+    from moderator.embedders.layers import layered
+
+    onnx.save(layered(onnx.load(tower)), tower)
+
+
 def _prove(exact: ClipEmbedder, folder: Path, vectors: tuple[Matrix, Matrix], pictures: Pictures) -> Towers:
     """Compares the towers in `folder` with fp32 `vectors` of the pictures and of `TEXTS`. Raises: ModelError."""
     model = exact.model
@@ -144,6 +158,7 @@ def _prove(exact: ClipEmbedder, folder: Path, vectors: tuple[Matrix, Matrix], pi
         preprocessing=exact.processor.geometry,
         reduced=not machine.adds_int8_safely(),
         longest=_longest(exact),
+        together=TOGETHER,
         files={name: OnnxSession(folder / name).digest for name in (IMAGE, TEXT)},
         made_with={name: version(name) for name in _PACKAGES},
     )

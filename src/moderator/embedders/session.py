@@ -26,7 +26,7 @@ THREADS = 1
 """Of one call. Two that share a call spin while they wait for one another (docs/benchmarks.md has both)."""
 
 Inputs = Mapping[str, npt.NDArray[Any]]
-"""One picture or text, by the names of the model's inputs; every array has a first axis of 1."""
+"""One call's pictures or text, by the names of the model's inputs; the first axis of an array counts them."""
 
 
 class OnnxSession:
@@ -91,7 +91,7 @@ class OnnxSession:
         return {given.name: given.shape for given in self._session.get_outputs()}
 
     def run(self, asked: Sequence[Inputs], output: str) -> npt.NDArray[np.float32]:
-        """Returns the rows `[len(asked), dimension]` of an output. Raises: ModelError."""
+        """Returns the rows `[n, dimension]` of an output, n of all that is asked. Raises: ModelError."""
         session = self._session
         try:
             rows = list(self._calls.map(lambda inputs: session.run([output], dict(inputs))[0], asked))

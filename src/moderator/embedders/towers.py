@@ -1,6 +1,6 @@
 """Runs what `moderator models optimize` wrote: a CLIP's image and text towers in int8, on onnxruntime, without torch.
 
-A folder holds `image.onnx` (input `pixels`, uint8 `[1, height, width, 3]`), `text.onnx` (inputs `input_ids` and
+A folder holds `image.onnx` (input `pixels`, uint8 `[n, height, width, 3]`), `text.onnx` (inputs `input_ids` and
 `attention_mask`, int64 `[1, length]`), `tokenizer.json`, and `manifest.json`, which says what they were made from, how
 faithful they are, and the SHA-256 of each.
 """
@@ -59,6 +59,8 @@ class Manifest(BaseModel):
     """Whether weights have 7 bits, for processors that would overflow."""
     longest: int
     """Tokens of the longest text; longer ones are cut."""
+    together: int = 1
+    """Pictures that one call may take, each embedded by itself; forms made before that was possible take one."""
     fidelity: Fidelity | None = None
     """None only while they are being proved."""
     files: Mapping[str, str]
@@ -101,7 +103,10 @@ class Towers:
         )
 
     def embed(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> Matrix:
-        return normalise(self._image.run([{"pixels": picture[np.newaxis]} for picture in pictures], OUTPUT))
+        share = -(-len(pictures) // machine.cores())  # of each call, so that all processors are done at one time
+        size = max(1, min(share, self.manifest.together))
+        starts = range(0, len(pictures), size)
+        return normalise(self._image.run([{"pixels": np.stack(pictures[at : at + size])} for at in starts], OUTPUT))
 
     def embed_text(self, texts: Sequence[str]) -> Matrix:
         encoded = self._tokenizer.encode_batch(list(texts))
