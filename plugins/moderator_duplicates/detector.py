@@ -137,7 +137,7 @@ class Duplicates(Detector):
             matches = {
                 one: match for one, match in links[member].items() if one in stars and ranks[one] <= ranks[member]
             }
-            stars[min(matches, key=lambda one: (*_farness(matches[one]), ranks[one]))].append(member)
+            stars[min(matches, key=lambda one: (*matches[one].farness, ranks[one]))].append(member)
         return stars
 
     def _join_stored(self, search: Search, links: dict[int, dict[int, Match]], ranks: Ranks) -> None:
@@ -202,7 +202,7 @@ class Duplicates(Detector):
             if second not in subjects or first < second  # else this pair comes from its other side
         ]
         told: set[tuple[int, int]] = set()
-        for match, first, second in sorted(apart, key=lambda one: _farness(one[0])):
+        for match, first, second in sorted(apart, key=lambda one: one[0].farness):
             sides = {(first, keepers[second]), (second, keepers[first])}
             if not (sides <= told and {first, second} <= crowded):
                 told |= sides
@@ -225,8 +225,3 @@ class Duplicates(Detector):
             other, which = (pair[0], "the match") if group.keeper == pair[1] else (pair[1], "this one")
             words += f"; {which} is kept {why(group.keeper, other, self.options.keep)}"
         return words
-
-
-def _farness(match: Match) -> tuple[int, float, float]:
-    """Orders matches: the strongest kind first, then the surest by the rung that says so, then the most alike."""
-    return match.kind.rank, -(match.strongest.score or 0.0), -match.score

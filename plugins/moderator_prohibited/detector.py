@@ -87,7 +87,7 @@ class Prohibited(Detector):
         return below is None or match.refuted or (not match.confirmed and match.score < below)
 
     def _of_set(self, search: Search, content: int, found: list[Found]) -> Iterator[Finding]:
-        found.sort(key=lambda one: (_farness(one[0]), one[1].entry))
+        found.sort(key=lambda one: (one[0].farness, one[1].entry))
         shown: list[Found] = []
         for match, reference in found:
             if sum(match.lies_in(other) for other, _ in shown) < self.options.top:
@@ -109,14 +109,14 @@ class Prohibited(Detector):
                     yield replace(self.finding(image, prompt, evidence, reason), verdict=Verdict.REVIEW)
 
 
-def _farness(match: Match) -> tuple[int, float]:
-    """Orders matches: the strongest kind first, then the highest similarity."""
-    return match.kind.rank, -match.score
-
-
 def _covers(allowed: Match, match: Match) -> bool:
-    """Whether the picture is at least as close to one that is fine as to the prohibited one, in the same place."""
-    return _farness(allowed) <= _farness(match) and match.lies_in(allowed)
+    """Whether the picture is at least as close to one that is fine as to the prohibited one, in the same place.
+
+    Of one kind, similarity decides and not the probability of verification, which is all but 1 for both where the one
+    that is fine was made of the prohibited one.
+    """
+    as_close = (allowed.kind.rank, -allowed.score) <= (match.kind.rank, -match.score)
+    return as_close and match.lies_in(allowed)
 
 
 def _reason(strongest: Evidence) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from moderator import Finding, Kind, Match, Reference, Rule, Verdict
+from moderator import Evidence, Finding, Kind, Match, Reference, Rule, Verdict
 from moderator.parts import label_of, region_of
 from moderator.testing import DetectorContract, FakeSearch, image
 from moderator_prohibited.detector import Prohibited
@@ -59,6 +59,25 @@ def test_the_closest_of_a_set_are_shown_for_each_place_of_a_picture() -> None:
     assert all(one.reason.endswith("; 3 more of this set match") for one in findings)
 
 
+class Verified(FakeSearch):
+    """Verifies each match as a copy, the surer the lower its entry's number, whatever its similarity."""
+
+    def prohibited(self, *asked: Any) -> Iterable[tuple[Match, Sequence[Reference]]]:
+        for match, references in super().prohibited(*asked):
+            rung = Evidence("verified", Kind.EDITED_COPY, 1 - match.other / 10_000, 0.9, "keypoints agree")
+            yield replace(match, evidence=(rung, *match.evidence)), references
+
+
+def verified(scores: Mapping[tuple[int, int], float], *references: Reference, **options: Any) -> list[Finding]:
+    rule = Rule(id="banned", detector="prohibited", threshold=0.5, options=options)
+    return list(Prohibited(rule, "fake").detect(Verified([image(2)], scores, references)))
+
+
+def test_the_references_that_are_shown_are_those_that_verification_is_surest_of() -> None:
+    findings = verified({(2, 101): 0.6, (2, 102): 0.8, (2, 103): 0.9}, entry(1), entry(2), entry(3), top=2)
+    assert [one.match.entry for one in findings if isinstance(one.match, Reference)] == [1, 2]
+
+
 def test_each_set_is_told_by_itself() -> None:
     findings = found({(2, 101): 0.9, (2, 102): 0.8}, entry(1, "one"), entry(2, "two"), top=1)
     assert [str(one.match) for one in findings] == ["one#1, high severity", "two#2, high severity"]
@@ -104,6 +123,13 @@ def fine(number: int) -> Reference:
 def test_what_an_allowlist_matches_at_least_as_closely_is_left_out(score: float, told: list[str]) -> None:
     findings = found({(2, 101): 0.8, (2, 102): score}, entry(1), fine(2))
     assert [str(one.match) for one in findings] == told
+
+
+def test_of_two_verified_copies_the_more_alike_decides_whether_an_allowlist_covers_it() -> None:
+    assert [str(one.match) for one in verified({(2, 101): 0.8, (2, 102): 0.9}, fine(1), entry(2))] == [
+        "banned#2, high severity"
+    ]
+    assert verified({(2, 101): 0.8, (2, 102): 0.9}, entry(1), fine(2)) == []
 
 
 def test_what_an_allowlist_covers_is_counted() -> None:

@@ -131,6 +131,12 @@ class Match:
         return next((rung for rung in self.evidence if rung.signal == VERIFIED), None)
 
     @property
+    def farness(self) -> tuple[int, float, float]:
+        """Sorts the closest match first: the strongest kind, then the surest by the rung that says so, then the most
+        alike."""
+        return self.kind.rank, -(self.strongest.score or 0.0), -self.score
+
+    @property
     def refuted(self) -> bool:
         """Whether the pair was verified and found to be no copy."""
         return any(rung.refutes for rung in self.evidence)
