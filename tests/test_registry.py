@@ -190,9 +190,9 @@ def test_a_hook_that_asks_for_an_unknown_argument_is_a_fault_of_its_plugin_alone
 def test_an_unknown_report_format_is_refused_with_those_that_are_known() -> None:
     registry = Registry()
     registry.register(plugin_with(reporter("csv"), reporter("html")), "formats")
-    with pytest.raises(ArgumentError, match="`cvs`") as refusal:
-        registry.reporter("cvs")
-    assert refusal.value.hint == "known: csv, html"
+    with pytest.raises(ArgumentError, match="`pdf`") as refusal:
+        registry.reporter("pdf")
+    assert refusal.value.hint == "known here: csv, html"
 
 
 def test_a_store_of_an_unknown_scheme_is_refused_without_telling_the_url() -> None:

@@ -87,6 +87,8 @@ class Ingest:
                     advance(done)
             self._complete(changed, role, outcome)
         outcome.judged.sort(key=lambda pair: pair[0].path)
+        for unjudged in (outcome.rejected, outcome.skipped):  # whether known already or read just now
+            unjudged.sort(key=lambda one: one.path)
         return outcome
 
     @staticmethod

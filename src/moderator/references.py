@@ -43,7 +43,7 @@ def add(
     """Adds pictures to a stored set. With `named`, an entry's label is its file name; else it has none.
 
     Raises:
-        ArgumentError: a source is not there, or the policy mirrors this set from a folder.
+        ArgumentError: a source is not there, none of them has a picture, or the policy mirrors this set from a folder.
     """
     declared = policy.reference_sets.get(set_name)
     if declared is not None and declared.folder is not None:
@@ -52,6 +52,8 @@ def add(
             hint="put the pictures there, or name another set",
         )
     ingested = ingest.run(walk(sources, exclude=policy.exclude), "reference")
+    if not (ingested.judged or ingested.rejected):
+        raise ArgumentError("no picture is in what was named: nothing was added")
     entries = [(content, Path(found.name).name if named else "", BY_COMMAND) for found, content in ingested.judged]
     new = store.add_references(set_name, entries, getpass.getuser())
     with verifying(store, policy) as verifier:

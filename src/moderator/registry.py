@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from moderator import hookspecs
-from moderator.errors import ArgumentError, PluginError
+from moderator.errors import ArgumentError, PluginError, did_you_mean
 from moderator.models import Fault, Report
 
 if TYPE_CHECKING:
@@ -143,25 +143,28 @@ class Registry:
     def reporter(self, name: str, *, width: int = 100, colour: bool = False) -> Reporter:
         """Returns a reporter by format name. Raises: ArgumentError when there is none."""
         if name not in self.reporters:
-            raise ArgumentError(f"no report format named `{name}`", hint=f"known: {', '.join(self.reporters)}")
+            raise ArgumentError(f"no report format named `{name}`", hint=did_you_mean(name, list(self.reporters)))
         return self.reporters[name](width=width, colour=colour)
 
     def open_store(self, url: str) -> Store:
         """Opens the store at `url`. Raises: ArgumentError for an unknown scheme, StoreError."""
+        return self.store_type(url).open(url)
+
+    def store_type(self, url: str) -> type[Store]:
+        """Returns what opens the store at `url`. Raises: ArgumentError for an unknown scheme."""
         scheme, is_url, _ = url.partition(":")
         if not is_url:
             raise ArgumentError(f"`{url}` is no URL of a store", hint=f"for a file, write sqlite:///{url}")
         if scheme not in self.stores:
-            known = ", ".join(f"{name}://" for name in self.stores)
-            raise ArgumentError(f"no store takes URLs of the scheme `{scheme}`", hint=f"known: {known}")
-        return self.stores[scheme].open(url)
+            hint = did_you_mean(scheme, list(self.stores))
+            raise ArgumentError(f"no store takes URLs of the scheme `{scheme}`", hint=hint)
+        return self.stores[scheme]
 
     def make_embedder(self, spec: EmbedderSpec) -> Embedder:
         """Returns the embedder that `spec` declares. Raises: ArgumentError for an unknown type, ModelError."""
         if spec.type not in self.embedders:
-            raise ArgumentError(
-                f"no embedder plugin named `{spec.type}`", hint=f"known: {', '.join(self.embedders)}"
-            )
+            hint = did_you_mean(spec.type, list(self.embedders))
+            raise ArgumentError(f"no embedder plugin named `{spec.type}`", hint=hint)
         return self.embedders[spec.type](spec)
 
     def make_embedders(self, policy: Policy) -> Mapping[str, Embedder]:

@@ -109,8 +109,8 @@ def judge(
             [source for source in sources if os.path.isdir(source)],  # noqa: PTH112
             [item[0] for item in walked if isinstance(item, tuple)],
         )
-        if not walked:
-            notes.append("no file is in what was named: nothing was judged")
+        if not (outcome.judged or outcome.rejected):
+            notes.append("no picture is in what was named: nothing was judged")
         if gone:
             notes.append(f"{counted(gone, 'stored picture')} forgotten, gone from the disk")
         if wanted.metadata:

@@ -38,6 +38,10 @@ def problem(loc: Place, item: Any, lines: Mapping[Place, int], model: type[BaseM
         message = f"the key `{loc[-1]}` is missing"
     elif item["type"] == "sequence_str":
         message = f"must be a list, such as [{item['input']}]"
+    elif item["type"] == "is_instance_of" and item["ctx"]["class"] == "Sequence":
+        message = "must be a list"
+    elif item["type"] in ("model_type", "dict_type"):
+        message = "must be a section of keys with their values"
     elif not isinstance(item["input"], dict | list):
         message += f", got {item['input']!r}"
     return Problem(dotted(loc), message, hint, _line(loc, lines))

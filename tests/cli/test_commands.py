@@ -18,6 +18,24 @@ def test_without_arguments_it_shows_its_commands(run: Run) -> None:
     assert "references" in run().out
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("scna",), "Did you mean 'scan'?"),
+        (("references", "ad"), "Did you mean 'add'?"),
+        (("scan", "--polcy", "ci"), "--policy"),
+        (("scan", ".", "--format", "jsn"), "did you mean `json`?"),
+        (("scan", ".", "--store", "sqlit:///file"), "did you mean `sqlite`?"),
+    ],
+)
+def test_a_mistyped_word_is_answered_with_the_nearest_known_one(
+    run: Run, policy_file: Path, words: tuple[str, ...], meant: str
+) -> None:
+    ran = run(*words)
+    assert ran.code == 2
+    assert meant in ran.err
+
+
 def test_an_unknown_command_is_a_users_mistake(run: Run) -> None:
     ran = run("frobnicate")
     assert ran.code == 2
@@ -105,6 +123,30 @@ def test_policy_check_tells_a_wrong_keep_in_the_words_of_the_policy(run: Run, ke
     assert told in ran.err
 
 
+@pytest.mark.parametrize(("store", "told"), [("sqlite://two.db", "three slashes"), ("sqlit:///a.db", "sqlite")])
+def test_policy_check_refuses_a_store_that_no_scan_could_open(
+    run: Run, policy_file: Path, store: str, told: str
+) -> None:
+    with policy_file.open("a") as stream:
+        stream.write(f"store: {store}\n")
+    ran = run("policy", "check", policy_file)
+    assert ran.code == 2
+    assert told in ran.err
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("verify: true", "verify: must be a section of keys with their values"),
+        ("embedders: {sscd: onnx}", "embedders.sscd: must be a section of keys with their values"),
+        ("rules: {copies: 1}", "rules: must be a list"),
+    ],
+)
+def test_policy_check_tells_a_wrong_shape_in_plain_words(run: Run, line: str, told: str) -> None:
+    Path("odd.yaml").write_text(f"version: 1\n{line}\n")
+    assert told in run("policy", "check", "odd.yaml").err
+
+
 def test_the_printed_schema_accepts_the_ready_policies_and_refuses_a_wrong_one(run: Run) -> None:
     import yaml
 
@@ -178,6 +220,14 @@ def test_no_command_lets_control_characters_of_a_file_name_through(
         assert "\\x1b" in ran.out + ran.err, command
 
 
+def test_a_set_to_which_nothing_is_added_is_a_users_mistake(run: Run, policy_file: Path) -> None:
+    Path("evidence").mkdir()
+    (Path("evidence") / "notes.txt").write_text("no picture")
+    ran = run("references", "add", "banned", "evidence")
+    assert (ran.code, ran.out) == (2, "")
+    assert "no picture is in what was named: nothing was added" in ran.err
+
+
 def test_removing_needs_entries_or_all(run: Run, policy_file: Path, uploads: Path) -> None:
     run("references", "add", "banned", uploads)
     assert run("references", "remove", "banned").code == 2
@@ -211,7 +261,7 @@ def test_search_by_text_uses_a_model_that_knows_text(run: Run, policy_file: Path
 def test_search_by_text_with_a_model_of_pictures_only_is_refused(run: Run) -> None:
     run("db", "init", "--policy", "offline")
     ran = run("search", "--text", "a shoe", "--policy", "offline")
-    assert ran.code == 3
+    assert ran.code == 2
     assert "CLIP" in ran.err
 
 
@@ -233,6 +283,7 @@ def test_search_in_an_empty_store_says_so(run: Run, policy_file: Path, uploads: 
         ("db", "status"),
         ("db", "check"),
         ("db", "purge", "--gone"),
+        ("calibrate", "uploads"),
     ],
 )
 def test_what_is_asked_of_a_mistyped_store_is_not_answered_by_a_new_one(
@@ -242,6 +293,20 @@ def test_what_is_asked_of_a_mistyped_store_is_not_answered_by_a_new_one(
     assert (ran.code, ran.out) == (2, "")
     assert "there is no store at mistyped.db" in ran.err
     assert not Path("mistyped.db").exists()
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("calibrate", "uploads"), ("calibrate", "--decided")])
+def test_what_only_asks_makes_no_store_before_the_first_scan(
+    run: Run, policy_file: Path, uploads: Path, command: tuple[str, ...]
+) -> None:
+    ran = run(*command)
+    assert ran.code in (0, 2)  # too few pictures, and no decision, to calibrate on
+    assert "a bug" not in ran.err
+    assert not Path("moderator.db").exists()
+
+
+def test_doctor_says_where_the_first_scan_makes_the_store(run: Run, policy_file: Path) -> None:
+    assert "ok      store: none yet at " in run("doctor").out
 
 
 def test_search_needs_a_picture_or_a_text(run: Run, policy_file: Path) -> None:
@@ -316,6 +381,7 @@ def test_plugins_lists_what_each_adds(run: Run) -> None:
 
 
 def test_doctor_is_content_with_the_offline_policy(run: Run) -> None:
+    run("db", "init", "--policy", "offline")
     ran = run("doctor", "--policy", "offline")
     assert ran.code == 0, ran.out
     assert "a worker decodes pictures" in ran.out

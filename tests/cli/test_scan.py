@@ -16,6 +16,8 @@ from PIL import Image
 from tests.cli.conftest import Run
 from tests.scanning import picture
 
+ROOT = Path(__file__).parents[2]
+
 
 def test_it_reports_to_the_terminal_and_exits_with_0_below_fail_on(run: Run, policy_file: Path, uploads: Path) -> None:
     ran = run("scan", uploads)
@@ -121,11 +123,42 @@ def test_a_report_is_written_into_a_pipe_and_does_not_replace_it(run: Run, polic
     assert Path("pipe").is_fifo()
 
 
-def test_an_empty_folder_is_clean_and_said_to_hold_nothing(run: Run, policy_file: Path) -> None:
-    Path("empty").mkdir()
-    ran = run("scan", "empty")
+@pytest.mark.parametrize("files", [(), ("notes.txt", "table.ods")], ids=["empty", "no picture in it"])
+@pytest.mark.parametrize("output", [(), ("--output", "report.txt")], ids=["on the screen", "in a file"])
+def test_a_folder_without_pictures_is_clean_and_said_to_hold_none(
+    run: Run, policy_file: Path, files: tuple[str, ...], output: tuple[str, ...]
+) -> None:
+    Path("folder").mkdir()
+    for name in files:
+        (Path("folder") / name).write_text("no picture")
+    ran = run("scan", "folder", *output)
     assert ran.code == 0
-    assert "no file is in what was named: nothing was judged" in ran.out
+    assert "no picture is in what was named: nothing was judged" in ran.out + ran.err
+    told = ran.out or Path("report.txt").read_text()
+    assert "skipped   nothing judged" in told
+
+
+def test_a_plugin_that_failed_is_told_beside_a_report_in_a_file(
+    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moderator_lookalike.detector.Lookalike.detect", lambda *_: 1 / 0)
+    ran = run("scan", uploads, "--output", "report.txt")
+    assert ran.code == 2
+    assert "error: plugin lookalike" in ran.err
+    assert "failed (rule alike): ZeroDivisionError" in ran.err
+
+
+def test_what_was_not_judged_is_told_in_one_order_whether_read_or_remembered(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        (uploads / name).write_bytes(b"" if name == "b.png" else b"\x89PNG\r\n\x1a\n")
+
+    def rejected() -> list[str]:
+        return [one["path"] for one in json.loads(run("scan", uploads, "--format", "json").out)["rejected"]]
+
+    names = [str(uploads / name) for name in ("a.png", "b.png", "c.png")]
+    assert (rejected(), rejected()) == (names, names)
 
 
 def test_an_unknown_verdict_names_those_that_are_known(run: Run, policy_file: Path) -> None:
@@ -166,6 +199,35 @@ def test_a_list_with_quoted_paths_is_refused_with_how_git_writes_them_as_they_ar
     assert "git diff -z" in ran.err
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(plain)))
     assert "4 found = 4 judged" in run("scan", "-").out
+
+
+def test_the_readmes_list_of_what_a_branch_changes_is_read_in_a_subfolder_too(
+    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    recipe = next(line.removesuffix(" |") for line in readme.splitlines() if line.startswith("git diff "))
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "--quiet", "--initial-branch", "main"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", "empty"], check=True)
+    subprocess.run([*git, "add", "uploads"], check=True)
+    monkeypatch.chdir(uploads)
+    listed = subprocess.run(recipe, shell=True, check=True, capture_output=True).stdout
+    assert listed
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(listed)))
+    ran = run("scan", "-", "--policy", "../policy.yaml")
+    assert "3 found = 3 judged" in ran.out
+
+
+@pytest.mark.parametrize("source", [".", "./", "./larger.png"])
+def test_pictures_of_the_current_folder_are_named_alike_whether_scanned_or_stored(
+    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.chdir(uploads)
+    Path("first.png").rename("earlier.png")
+    run("scan", "earlier.png", "--policy", "../policy.yaml")
+    findings = json.loads(run("scan", source, "--format", "json", "--policy", "../policy.yaml").out)["findings"]
+    told = {(one["image"], one["match"]["path"]) for one in findings if one["rule"] == "copies"}
+    assert told == {("larger.png", "earlier.png")}
 
 
 def test_a_stored_match_is_named_as_the_pictures_of_the_scan_are(run: Run, policy_file: Path, uploads: Path) -> None:
@@ -261,7 +323,7 @@ def test_a_ready_policy_keeps_its_store_in_the_data_folder(run: Run, tmp_path: P
 def test_an_unknown_store_scheme_names_those_that_are_known(run: Run, policy_file: Path, uploads: Path) -> None:
     ran = run("scan", uploads, "--store", "redis://here")
     assert ran.code == 2
-    assert "sqlite://" in ran.err
+    assert "oceanbase, sqlite, tidb" in ran.err
     assert "for a file, write sqlite:///here.db" in run("scan", uploads, "--store", "here.db").err
 
 

@@ -46,6 +46,13 @@ def test_a_folder_is_walked_in_sorted_order_files_first(here: Path) -> None:
     assert names(["in"]) == ["in/z.png", "in/a/3.png", "in/b/1.png", "in/b/2.png"]
 
 
+def test_what_is_found_below_a_dot_is_named_without_it(here: Path) -> None:
+    touch("one.png", "in/two.png", "in/.git/three.png")
+    for sources in (["."], ["./"], ["./."], ["./one.png", ".//in"]):
+        assert names(sources) == ["one.png", "in/two.png", "in/.git/three.png"]
+    assert codes(["."], exclude=[".git"]) == {"in/.git": "excluded"}
+
+
 def test_a_file_that_is_named_is_told_apart_from_one_met_in_a_folder(here: Path) -> None:
     touch("named.txt", "in/met.txt")
     flags = {item[0].name: item[1] for item in walk(["named.txt", "in"]) if not isinstance(item, Unjudged)}

@@ -143,4 +143,4 @@ def test_a_rule_that_failed_is_never_said_to_have_found_nothing() -> None:
 
 
 def test_a_report_without_findings_says_so() -> None:
-    assert "no findings" in TerminalReporter().render(EMPTY)
+    assert "no findings" in TerminalReporter().render(replace(EMPTY, judged=3))

@@ -90,7 +90,7 @@ def calibrate(
             output.check_writable(file)
     wanted = Wanted(rate, confidence, cautious, tuple(rule or ()), seed)
     only = chosen.policy.model_copy(update={"rules": chosen_rules(chosen.policy, wanted.rules)})
-    with chosen.open_store() as opened:
+    with chosen.store_or_none() if store is None else chosen.known_store() as opened:
         said = decided(opened)
         words, gone = labels.reviewed(opened, chosen.policy) if reviewed else ([], 0)
         table = _metadata(opened, chosen.policy, pictures or [], metadata)

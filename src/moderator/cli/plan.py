@@ -84,7 +84,7 @@ def _told(report: Report, planned: Sequence[Step], action: Action, out: Path, *,
 def _notes(report: Report, sources: Sequence[str], into: Path | None) -> Iterator[str]:
     from moderator.reports.terminal import visible
 
-    yield from (f"note: {visible(note)}" for note in report.notes)
+    yield from screen.remarks(report)
     for source in sources:
         if into is not None and Path(source).is_dir() and into.absolute().is_relative_to(Path(source).absolute()):
             yield f"note: {visible(f'{into} lies in {source}')}, where the next scan finds the copies again"

@@ -35,6 +35,5 @@ def plugins() -> None:
             added.add_row(kind, Text(name), Text(getattr(item, "summary", "")), Text(options))
     out.print(added)
     for fault in registry.faults:
-        line = f"{fault.plugin} {fault.version} failed ({fault.where}): {fault.message}"
-        out.print(Text.assemble(("! ", "bold red"), line))
+        out.print(Text.assemble(("! ", "bold red"), str(fault)))
     raise typer.Exit(2 if registry.faults else 0)

@@ -81,7 +81,8 @@ def scan(
         output.show(text)
     else:
         output.write(out, text)
-        screen.errors().print(f"{_counts(report)}; the report is in {out}", markup=False)
+        for line in (f"{_counts(report)}; the report is in {out}", *screen.remarks(report)):
+            screen.errors().print(line, markup=False)
     raise typer.Exit(report.exit_code(fail_on or chosen.policy.fail_on))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
@@ -14,6 +15,8 @@ from moderator.cli import output
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from moderator.models import Report
 
 PLAIN_WIDTH = 120
 """Columns of a report that is no terminal's."""
@@ -53,6 +56,14 @@ def drawn(shown: RenderableType, title: str, width: int = 110) -> str:
 def errors() -> Console:
     """Standard error."""
     return _Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def remarks(report: Report) -> Iterator[str]:
+    """Yields what whoever does not see the report itself must know of it: which plugins failed, and the notes."""
+    from moderator.reports.terminal import visible
+
+    yield from (f"error: {visible(str(fault))}" for fault in report.faults)
+    yield from (f"note: {visible(note)}" for note in report.notes)
 
 
 def complain(message: str, hint: str = "") -> None:

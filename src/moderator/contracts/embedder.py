@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel
 
 from moderator.contracts.detector import Options
-from moderator.errors import ModelError
+from moderator.errors import ArgumentError, ModelError
 from moderator.models import ModelId, Preprocessing
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class Embedder(ABC):
         """
 
     def embed_text(self, texts: Sequence[str]) -> Matrix:
-        """Returns L2-normalised float32 `[n, dimension]` for texts. Raises: ModelError without a text tower."""
-        raise ModelError(
+        """Returns L2-normalised float32 `[n, dimension]` for texts. Raises: ArgumentError without a text tower."""
+        raise ArgumentError(
             f"the model {self.spec.model} embeds pictures only, so it cannot search for {texts[0]!r}",
             hint="search by text needs a CLIP embedder",
         )

@@ -76,7 +76,14 @@ def _named(
             expanded += matches
         else:
             raise ArgumentError(f"no such file or folder: {printable(source)}")
-    yield from expanded
+    yield from map(_plain, expanded)
+
+
+def _plain(path: str) -> str:
+    """Returns a path as git writes it and as stored pictures are named: without the `./` that says nothing."""
+    while path.startswith("./"):
+        path = path[2:].lstrip("/") or "."
+    return path
 
 
 def _unquoted(line: str) -> str:
@@ -105,13 +112,13 @@ def _files(name: str, exclude: frozenset[str]) -> Iterator[tuple[str, Unjudged |
             continue
         folders = []
         for entry in children:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name in exclude:
-                    yield entry.path, Unjudged(printable(entry.path), "excluded", "folder excluded by policy")
-                else:
-                    folders.append(entry.path)
+            path = _plain(entry.path)
+            if not entry.is_dir(follow_symlinks=False):
+                yield path, None
+            elif entry.name in exclude:
+                yield path, Unjudged(printable(path), "excluded", "folder excluded by policy")
             else:
-                yield entry.path, None
+                folders.append(path)
         pending += reversed(folders)
 
 

@@ -104,6 +104,9 @@ class Fault:
     where: str
     message: str
 
+    def __str__(self) -> str:
+        return f"plugin {self.plugin} {self.version} failed ({self.where}): {self.message}"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

@@ -67,8 +67,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield from _unjudged("Not judged", "red", report.rejected, folder)
     yield from _unjudged("Skipped", "dim", report.skipped, folder)
     for fault in report.faults:
-        line = f"plugin {fault.plugin} {fault.version} failed ({fault.where}): {fault.message}"
-        yield Text(f"! {visible(line)}", style="bold red")
+        yield Text(f"! {visible(str(fault))}", style="bold red")
     for note in report.notes:
         yield Text(f"· {visible(note)}", style="yellow")
     yield from _summary(report)
@@ -149,7 +148,8 @@ def _summary(report: Report) -> Iterator[RenderableType]:
     for position, (words, style) in enumerate(told):
         line.append(", " if position else "").append(words, style)
     if not told:
-        line.append("no findings", "green" if not report.rejected and not report.faults else "")
+        clean = report.judged and not report.rejected and not report.faults
+        line.append("no findings" if report.judged else "nothing judged", "green" if clean else "")
     yield line
     rate = f", {report.judged / report.seconds:,.0f} a second" if report.seconds >= 1 else ""
     embedded = f"{report.embedded:,} embedded, {report.unchanged:,} unchanged"
