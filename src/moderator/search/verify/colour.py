@@ -31,7 +31,7 @@ TINT = 0.35
 """By how much of their mean the gains of the channels may differ: white and one colour could else become any two."""
 LEVELS = 12.0
 """Levels by which a block may differ from what the change for the whole picture explains."""
-DARK, BRIGHT, FREE = 6.0, 249.0, 0.05
+DARK_MEAN, BRIGHT_MEAN, FREE = 6.0, 249.0, 0.05
 """Levels below and above which a mean of a block is of clipped ones, and the share of clipped levels up to which it
 tells what they were."""
 BEYOND = 80.0
@@ -249,7 +249,7 @@ def _fitted(after: Values, ends: Values, before: Values, weight: Values) -> _Cha
     after = np.ascontiguousarray(after.T, dtype=np.float32)
     weights = weight.astype(np.float32)
     ends = np.ascontiguousarray(ends.transpose(0, 2, 1), dtype=np.float32)
-    free = (after > DARK) & (after < BRIGHT) & (ends.sum(axis=0) < FREE)
+    free = (after > DARK_MEAN) & (after < BRIGHT_MEAN) & (ends.sum(axis=0) < FREE)
     inside = np.where(free, np.float32(1.0), np.float32(0.01))
     robust = np.broadcast_to(weights * inside, curved.shape)
     for _ in range(ROUNDS):

@@ -31,7 +31,7 @@ EDGE = 0.5
 """By how many pixels a block may reach over the edge of a picture that covers it."""
 AGREES = 0.5
 """Least correlation of a block that agrees."""
-DARK, BRIGHT = 5, 250
+BLACK, WHITE = 5, 250
 """Levels up to and from which one is as good as 0 or 255: JPEG moves what was clipped by a few."""
 
 Map = npt.NDArray[np.float32]
@@ -148,8 +148,8 @@ def _ends(frame: Pixels) -> Map:
     """Returns the share of each block's levels that stand at either end, float32 `[2, rows, columns, 3]`."""
     cv2 = opencv()
     size = (frame.shape[1] // BLOCK, frame.shape[0] // BLOCK)
-    _, dark = cv2.threshold(frame, DARK, 255, cv2.THRESH_BINARY_INV)
-    _, bright = cv2.threshold(frame, BRIGHT - 1, 255, cv2.THRESH_BINARY)
+    _, dark = cv2.threshold(frame, BLACK, 255, cv2.THRESH_BINARY_INV)
+    _, bright = cv2.threshold(frame, WHITE - 1, 255, cv2.THRESH_BINARY)
     shares = [cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (dark, bright)]
     return np.stack(shares).astype(np.float32) / np.float32(255)
 
