@@ -38,6 +38,18 @@ def test_a_reference_is_named_by_set_and_entry_and_its_file_is_not_needed(
     assert "first.png" not in listed
 
 
+def test_on_a_narrow_screen_the_pictures_of_a_decision_are_told_uncut(
+    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = [uploads.absolute() / "first.png", uploads.absolute() / "larger.png"]
+    run("scan", uploads)
+    run("decide", *pair, *NO[:1], "--reason", "[bold] another bag", "--owner", "ann")
+    monkeypatch.setenv("COLUMNS", str(len(str(pair[1])) + 4))
+    lines = [line.strip() for line in run("decisions", "list").out.splitlines()]
+    assert sorted(line.removesuffix(" and") for line in lines[:2]) == [str(path) for path in pair]
+    assert " ".join(lines[2:]) == "no match, says ann: [bold] another bag"
+
+
 def test_a_withdrawn_decision_no_longer_holds(run: Run, policy_file: Path, uploads: Path) -> None:
     pair = uploads / "first.png", uploads / "larger.png"
     run("decide", *pair, *NO)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -160,11 +161,9 @@ def _twins(found: Calibration, names: Mapping[int, str]) -> Iterator[RenderableT
     if twins:
         yield Text()
         yield Text("Left out as copies already (should one be none: moderator decide A B --not-a-match, and again):")
-        table = Table(box=None, padding=(0, 2), show_header=False)
         for pair, why in list(twins.items())[:WORST]:
-            shown = (Text(visible(names.get(content, "?")), overflow="fold") for content in pair)
-            table.add_row(*shown, visible(why))
-        yield table
+            yield Padding(screen.two(*(names.get(content, "?") for content in pair)), (0, 0, 0, 2))
+            yield Padding(Text(visible(why)), (0, 0, 0, 4))
         if len(twins) > WORST:
             yield Text(f"  and {len(twins) - WORST:,} more: --json FILE has them all")
 
@@ -179,12 +178,12 @@ def _closest(name: str, similarities: Similarities, names: Mapping[int, str]) ->
     if not len(impostors.scores):
         return
     yield Text("The closest pairs taken for different (should one be a copy: moderator decide A B --match, and again):")
-    table = Table(box=None, padding=(0, 2), show_header=False)
+    table = Table.grid(padding=(0, 2, 0, 0))
     for place in range(min(CLOSEST, len(impostors.scores))):
         pair = (similarities.contents[side[place]] for side in (impostors.first, impostors.second))
-        shown = (Text(visible(names.get(int(content), "?")), overflow="fold") for content in pair)
-        table.add_row(f"  {_number(name, float(impostors.scores[place])):.3f}", *shown)
-    yield table
+        shown = screen.two(*(names.get(int(content), "?") for content in pair))
+        table.add_row(f"{_number(name, float(impostors.scores[place])):.3f}", shown)
+    yield Padding(table, (0, 0, 0, 2))
 
 
 def _rate(rate: float) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import getpass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from moderator.cli import screen
 from moderator.cli.options import PolicyOption, StoreOption, session
 from moderator.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from moderator.models import Decision
 
 app = typer.Typer(help="List and withdraw what reviewers have decided.", no_args_is_help=True)
 
@@ -49,14 +52,19 @@ def decide(
     with chosen.open_store() as opened:
         word = Decision("", "", verdict, reason.strip(), owner or getpass.getuser(), expires)
         made = decisions.decide(opened, chosen.policy, first, second, word)
-    until = f" until {made.expires[:10]}" if made.expires else ""
-    said = "a match" if match else "no match"
-    screen.console().print(visible(f"{first} and {second}: {said}{until}, says {made.owner}"), markup=False)
+    said = _said("a match" if match else "no match", made)
+    screen.console().print(visible(f"{first} and {second}: {said}"), markup=False)
+
+
+def _said(words: str, decision: Decision) -> str:
+    until = f" until {decision.expires[:10]}" if decision.expires else ""
+    return f"{words}{until}, says {decision.owner}"
 
 
 @app.command("list")
 def show(policy: PolicyOption = None, store: StoreOption = None) -> None:
     """List the decisions that hold."""
+    from rich.padding import Padding
     from rich.text import Text
 
     from moderator import decisions
@@ -65,12 +73,13 @@ def show(policy: PolicyOption = None, store: StoreOption = None) -> None:
     chosen = session(policy, store)
     with chosen.known_store() as opened:
         found = decisions.listed(opened, chosen.policy)
-    table = screen.table("A", "B", "decision", "reason", "owner", "until")
+    out = screen.console()
     for one in found:
-        word = one.decision
-        cells = (one.first, one.second, one.words, word.reason, word.owner, (word.expires or "")[:10])
-        table.add_row(*(Text(visible(cell)) for cell in cells))
-    screen.console().print(table if found else "No decisions.")
+        out.print(screen.two(one.first, one.second))
+        words = f"{_said(one.words, one.decision)}: {one.decision.reason}"
+        out.print(Padding(Text(visible(words)), (0, 0, 0, 2)))
+    if not found:
+        out.print("No decisions.")
 
 
 @app.command()
@@ -81,4 +90,4 @@ def withdraw(first: First, second: Second, policy: PolicyOption = None, store: S
     chosen = session(policy, store)
     with chosen.known_store() as opened:
         decisions.withdraw(opened, chosen.policy, first, second)
-    screen.console().print("Withdrawn: the next scan reports the two again.")
+    screen.console().print("Withdrawn: the next scan judges the two by itself.")

@@ -49,6 +49,8 @@ def plan(
     The pictures are scanned first. Read the script, start it (it tells what it would do), then start it with --yes.
     Each step hashes both files again and passes over what has changed. Which picture of a group stays is chosen by the
     rule's option `keep`; it may be one of an earlier scan.
+
+    Exit codes: 0 written, 2 your input, 3 environment, 5 written, but some pictures could not be judged.
     """
     from moderator.cli.progress import progress
     from moderator.plan import script, steps

@@ -46,6 +46,13 @@ def table(*titles: str, padding: int = 1) -> Table:
     return made
 
 
+def two(first: str, second: str) -> Text:
+    """Returns two pictures on one line, or where it is too short on two, neither cut in pieces."""
+    from moderator.reports.terminal import visible
+
+    return Text.assemble((visible(first), "bold"), (" and ", "dim"), (visible(second), "bold"), overflow="fold")
+
+
 def drawn(shown: RenderableType, title: str, width: int = 110) -> str:
     """Returns what a terminal of `width` columns would show, as an SVG picture."""
     terminal = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
