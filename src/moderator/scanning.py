@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from moderator import machine, references
 from moderator.contracts import Embedder, Found, Progress, Store
 from moderator.errors import ArgumentError, ModeratorError
-from moderator.ingest import Ingest
+from moderator.ingest import Ingest, Ingested
 from moderator.intake.pool import SpareWorkers
 from moderator.intake.walk import walk
 from moderator.ladder import PROHIBITED, StoredSearch
@@ -109,8 +109,7 @@ def judge(
             [source for source in sources if os.path.isdir(source)],  # noqa: PTH112
             [item[0] for item in walked if isinstance(item, tuple)],
         )
-        if not (outcome.judged or outcome.rejected):
-            notes.append("no picture is in what was named: nothing was judged")
+        notes += _nothing(outcome, sources)
         if gone:
             notes.append(f"{counted(gone, 'stored picture')} forgotten, gone from the disk")
         if wanted.metadata:
@@ -151,6 +150,17 @@ def _check_metadata(metadata: Mapping[str, Mapping[str, str]], found: Sequence[F
         f"no row of the table of metadata leads to a file; the first one names {printable(next(iter(metadata)))}",
         hint="paths in the table are relative to its own folder",
     )
+
+
+def _nothing(outcome: Ingested, sources: Sequence[str]) -> Iterator[str]:
+    """Says where nothing was judged, and what else may have been meant."""
+    if not (outcome.judged or outcome.rejected):
+        yield "no picture is in what was named: nothing was judged"
+    elif "-" in sources and not outcome.judged and all(one.code == "missing" for one in outcome.rejected):
+        yield (
+            "no file of the list is there: paths are taken from the current folder; `git diff` writes them so with "
+            "--relative, else from the top of the repository"
+        )
 
 
 def _without_row(judged: Sequence[tuple[Found, int]]) -> Iterator[str]:

@@ -218,6 +218,16 @@ def test_the_readmes_list_of_what_a_branch_changes_is_read_in_a_subfolder_too(
     assert "3 found = 3 judged" in ran.out
 
 
+def test_a_list_of_paths_from_another_folder_is_told_from_where_they_are_taken(
+    run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(uploads)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"uploads/first.png\0uploads/larger.png\0")))
+    ran = run("scan", "-", "--policy", "../policy.yaml")
+    assert ran.code == 5
+    assert "no file of the list is there: paths are taken from the current folder" in ran.out
+
+
 @pytest.mark.parametrize("source", [".", "./", "./larger.png"])
 def test_pictures_of_the_current_folder_are_named_alike_whether_scanned_or_stored(
     run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch, source: str
