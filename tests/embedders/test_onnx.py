@@ -12,7 +12,7 @@ from PIL import Image
 
 from moderator.embedders import onnx
 from moderator.embedders.onnx import PRESETS, OnnxEmbedder
-from moderator.errors import ModelError
+from moderator.errors import ArgumentError, ModelError
 from moderator.intake.decode import prepare
 from moderator.policy import EmbedderSpec
 
@@ -156,6 +156,6 @@ def test_an_input_of_the_wrong_type_is_a_model_error(originals: list[Image.Image
 
 
 def test_text_is_refused_with_the_embedder_that_takes_it() -> None:
-    with pytest.raises(ModelError, match="embeds pictures only") as refusal:
+    with pytest.raises(ArgumentError, match="embeds pictures only") as refusal:
         encoder("sscd").embed_text(["a cat"])
     assert "CLIP" in refusal.value.hint
