@@ -106,7 +106,7 @@ def main() -> None:
         ways["SSCD distilled, with the pictures it shows"] = sscd("sscd-distilled", "panels")
         clip_file = Path(reduced.spec.model) / IMAGE
         for name, embedder in ways.items():
-            amount = FEW if name == "CLIP fp32" else MANY if "distilled" in name else SOME
+            amount = FEW if name == "CLIP fp32" else MANY if name == "CLIP int8" or "distilled" in name else SOME
             least = limit.seconds(embedder, clip_file)
             rows += compared(name, embedder, paths[:amount], ingest, least)
         distilled = ways["SSCD distilled, 288 px"]

@@ -55,11 +55,16 @@ def products_of(file: Path, *shape: int) -> int:
     model = onnx.load(file)
     for axis, size in zip(model.graph.input[0].type.tensor_type.shape.dim, (1, *shape), strict=True):
         axis.dim_value = size
-    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    return _products_of(onnx.shape_inference.infer_shapes(model, data_prop=True).graph)
+
+
+def _products_of(graph: Any) -> int:
+    """Of a graph, and of those within it, which take one picture after another."""
     shapes = {one.name: list(one.dims) for one in graph.initializer}
     for one in (*graph.value_info, *graph.output, *graph.input):
         shapes[one.name] = [axis.dim_value for axis in one.type.tensor_type.shape.dim]
-    return sum(_products(node, shapes) for node in graph.node)
+    within = (part.g for node in graph.node for part in node.attribute if part.HasField("g"))
+    return sum(_products(node, shapes) for node in graph.node) + sum(map(_products_of, within))
 
 
 def seconds(embedder: Embedder, clip: Path) -> float:
