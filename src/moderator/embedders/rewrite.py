@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.activations import QuickGELUActivation
-from transformers.models.clip.modeling_clip import CLIPMLP, CLIPEncoderLayer
+from transformers.models.clip.modeling_clip import CLIPMLP, CLIPEncoderLayer, CLIPModel
 
 QUICK_GELU = 1.702
 """Of x times the sigmoid of 1.702 x, the activation of CLIP (transformers, QuickGELUActivation)."""
@@ -70,8 +70,7 @@ def _scaled(linear: torch.nn.Linear, weight: float, bias: float) -> torch.nn.Lin
 @contextmanager
 def rewritten(model: torch.nn.Module) -> Iterator[None]:
     """Puts these in the places of what they stand for, wherever `model` has it."""
-    towers: Iterator[Any] = (one for one in model.modules() if hasattr(one, "post_layernorm"))
-    last = [tower.encoder.layers[-1] for tower in towers]
+    last = [one.vision_model.encoder.layers[-1] for one in model.modules() if isinstance(one, CLIPModel)]
     named = [(owner, name, one) for owner in model.modules() for name, one in owner.named_children()]
     found = [(owner, name, one, other) for owner, name, one in named if (other := _cheaper(one, one in last))]
     for owner, name, _, other in found:
@@ -84,7 +83,7 @@ def rewritten(model: torch.nn.Module) -> Iterator[None]:
 
 
 def _cheaper(one: torch.nn.Module, last: bool) -> torch.nn.Module | None:
-    if isinstance(one, CLIPEncoderLayer) and last:
+    if last and isinstance(one, CLIPEncoderLayer):
         return ClassToken(one)
     if isinstance(one, CLIPMLP) and isinstance(one.activation_fn, QuickGELUActivation):
         return perceptron(one)
