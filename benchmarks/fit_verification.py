@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from moderator.edits import PLAIN
 from moderator.policy import Verify
 from moderator.search.verify import probability
 from moderator.search.verify.signs import SIGNS
+from moderator.verification import likelier
 
 TARGET = Path(probability.__file__).with_name("probability.json")
 TREES, LEAVES, RATE, L2, LEAST = 300, 8, 0.06, 3.0, 20
@@ -47,8 +48,9 @@ STRUCTURE = {
 """Signs that tell whether two pictures are one, and whether more of them must make it likelier (1) or not (-1)."""
 COLOURS = {
     "luma": -1, "plain_luma": -1, "shading": -1, "chroma": -1, "plain_chroma": -1, "left": -1, "recoloured": -1,
-    "part": -1, "part_left": -1, "cast": -1, "saturation": 0, "gamma": 0, "contrast": 0, "unexplained": -1, "plain": 0,
-    "fine_share": 1, "coarse_correlation": 0, "overlap": 0, "textured": 0, "fine_correlation": 1, "dense": 1,
+    "part": -1, "part_left": -1, "missing": -1, "cast": -1, "saturation": 0, "gamma": 0, "contrast": 0,
+    "unexplained": -1, "plain": 0, "fine_share": 1, "coarse_correlation": 0, "overlap": 0, "textured": 0,
+    "fine_correlation": 1, "dense": 1,
 }  # fmt: skip
 """The same of whether colours differ by an edit of the whole."""
 
@@ -136,17 +138,20 @@ def _rounded(threshold: float) -> float:
     return float(f"{threshold:.5g}")
 
 
-def told(document: Mapping[str, Any], signs: Signs) -> Signs:
-    """Returns float64 `[n]`, the probabilities of a copy; 0 where nothing was aligned."""
+def told(document: Mapping[str, Any], signs: Signs, hashed: Flags) -> Signs:
+    """Returns float64 `[n]`, the probabilities of a copy, of pairs that the perceptual hash calls one picture or not; 0
+    where nothing was aligned."""
     model = probability.Model(*(probability.forest(document[name]) for name in ("structure", "colours")))
-    return np.array([0.0 if np.isnan(one[0]) else model.copy_and_variant(model.same(one), one)[0] for one in signs])
+    same = np.array([0.0 if np.isnan(one[0]) else model.same(one) for one in signs])
+    same = np.where(hashed, likelier(same), same)
+    return np.array([each and model.copy_and_variant(each, one)[0] for each, one in zip(same, signs, strict=True)])
 
 
 def left_out(collections: Mapping[str, Pairs], kind: str) -> Iterator[tuple[str, Pairs, Signs]]:
     """Yields each collection and the probabilities that a model fitted to all others gives its pairs."""
     for name, one in collections.items():
         others = [pairs for other, pairs in collections.items() if other != name]
-        yield name, one, told(both(examples(others, kind)), getattr(one, kind))
+        yield name, one, told(both(examples(others, kind)), getattr(one, kind), one.hashed)
 
 
 def recall(scores: Signs, copies: Flags, others: Flags, precision: float) -> float:
@@ -226,7 +231,7 @@ def judged(collections: Mapping[str, Pairs], kind: str) -> list[Figures]:
 
 
 def _parts(pairs: Pairs) -> tuple[Any, ...]:
-    return pairs.whole, pairs.stored, pairs.labels, pairs.edits, pairs.panels
+    return tuple(getattr(pairs, one.name) for one in fields(Pairs))
 
 
 def document(collections: Mapping[str, Pairs]) -> Mapping[str, Any]:

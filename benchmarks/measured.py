@@ -25,9 +25,9 @@ from moderator.vectors import Matrix
 SEED = 7
 BACKGROUNDS = 12
 """Pictures that collages and backgrounds are made of; they are among no references."""
-EDITED, EACH = 90, 5
+EDITED, EACH = 100, 10
 """Most pictures of a collection that are edited, and edited copies of each."""
-RECOLOURS = 3
+RECOLOURS = 5
 """Recoloured variants of each of those."""
 EDITED_TOO = ("padding", "mirror", "rotate-5", "squash", "screenshot")
 """Edits, one of which is done to the last variant; none changes colours, or may crop away what is recoloured."""
@@ -55,6 +55,7 @@ class Pairs:
         whole, stored: float64 `[n, signs]`, with both pictures and with one as stored; NaN where nothing is aligned.
         labels: what a pair is; `VARIANT` of two photographs of the metadata may be two views of an item.
         edits: how the first picture was made; `panels` says whether only a panel of it was looked at.
+        hashed: whether the perceptual hash calls the two one picture; a panel is not asked.
     """
 
     whole: npt.NDArray[np.float64]
@@ -62,6 +63,7 @@ class Pairs:
     labels: npt.NDArray[np.int64]
     edits: npt.NDArray[np.str_]
     panels: npt.NDArray[np.bool_]
+    hashed: npt.NDArray[np.bool_]
 
     def save(self, path: Path) -> None:
         """Writes a file that `load` reads."""
@@ -88,16 +90,17 @@ def measured(folder: Path, edited: int = EDITED) -> Pairs:
     cosines = made.embedded([shown for shown, _ in asked]) @ vectors.T
     relations = _relations(known)
     relations[(relations == ITEM) & (vectors @ vectors.T >= STILL)] = UNTOLD
-    rows: list[tuple[Vector, Vector, int, str, bool]] = []
+    rows: list[tuple[Vector, Vector, int, str, bool, bool]] = []
     for (one, panel), row in zip(asked, cosines, strict=True):
         for place in _places(one, row, panel=panel):
             label = int(relations[one.source, place])
             if one.edit == RECOLOURED and label in (COPY, VARIANT):
                 label = VARIANT if label == COPY else UNTOLD
             if label != UNTOLD and not (one.source == place and not one.edit):
-                rows.append((*_signs(one.local, references[place].local), label, one.edit, panel))
-    whole, stored, labels, edits, parts = zip(*rows, strict=True)
-    return Pairs(np.stack(whole), np.stack(stored), np.array(labels), np.array(edits), np.array(parts))
+                hashed = not panel and _hashed(one, references[place])
+                rows.append((*_signs(one.local, references[place].local), label, one.edit, panel, hashed))
+    whole, stored, labels, edits, parts, hashes = zip(*rows, strict=True)
+    return Pairs(np.stack(whole), np.stack(stored), *(np.array(each) for each in (labels, edits, parts, hashes)))
 
 
 def _rarest(known: Sequence[Picture]) -> list[Picture]:
@@ -166,6 +169,10 @@ def _relations(known: Sequence[Picture]) -> npt.NDArray[np.int64]:
     told[items[:, None] == items] = UNTOLD if len(set(items)) > len(set(families)) else ITEM
     np.fill_diagonal(told, COPY)
     return told
+
+
+def _hashed(one: Shown, other: Shown) -> bool:
+    return bool(called_one((shown.hashes, shown.quality) for shown in (one, other))[0, 1])
 
 
 def _signs(first: Features, second: Features) -> tuple[Vector, Vector]:

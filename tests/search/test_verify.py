@@ -16,7 +16,7 @@ from moderator import demo
 from moderator.edits import EDITS
 from moderator.errors import VectorError
 from moderator.intake.decode import prepare
-from moderator.models import Evidence, Kind
+from moderator.models import Evidence, Kind, Region
 from moderator.policy import Verify
 from moderator.search.verify import Verification, features, geometry, signs, verify
 from moderator.search.verify.align import align
@@ -174,10 +174,13 @@ def test_a_recoloured_thing_is_a_variant_and_no_copy() -> None:
     assert rung.refutes
 
 
-def _free(tone: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Ends at which no level of either picture stands."""
-    nothing = np.zeros((2, *tone.shape), dtype=np.float32)
-    return nothing, nothing
+Tones = npt.NDArray[np.float32]
+
+
+def _plainly(after: Tones, before: Tones) -> tuple[Tones, ...]:
+    """Colours of which no level stands at either end, and of which each block is one cell."""
+    nothing = np.zeros((2, *before.shape), dtype=np.float32)
+    return after, before, nothing, nothing, after, before
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -189,7 +192,7 @@ def test_what_colours_leave_unexplained_is_the_same_from_either_side(seed: int) 
     ends = random.uniform(0, 0.5, (2, 2, 6, 8, 3)).astype(np.float32)
     either = (
         Blocks(yes, yes, yes, correlation, *colours)
-        for colours in ((ours, theirs, *ends), (theirs, ours, *reversed(ends)))
+        for colours in ((ours, theirs, *ends, ours, theirs), (theirs, ours, *reversed(ends), theirs, ours))
     )
     assert colour(next(either)) == colour(next(either))
 
@@ -199,7 +202,7 @@ def test_what_is_laid_over_less_than_a_fifth_leaves_the_weakest_blocks_alone(sha
     yes, tone = np.ones((10, 20), dtype=np.bool_), np.zeros((10, 20, 3), dtype=np.float32)
     covered = np.random.default_rng(seed).permutation(200).reshape(10, 20) < share * 200
     correlation = np.where(covered, 0.0, 0.9).astype(np.float32)
-    weakest = signs.weakest(Blocks(yes, yes, yes, correlation, tone, tone, *_free(tone)))
+    weakest = signs.weakest(Blocks(yes, yes, yes, correlation, *_plainly(tone, tone)))
     assert (weakest > 0.5) == (covered.mean() <= 0.2)
 
 
@@ -207,7 +210,7 @@ def test_what_is_laid_over_less_than_a_fifth_leaves_the_weakest_blocks_alone(sha
 def test_a_brighter_copy_is_explained_though_it_is_clipped(gain: float, seed: int) -> None:
     dark = np.random.default_rng(seed).uniform(20, 235, (8, 8, 3)).astype(np.float32)
     yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, (dark * gain).clip(0, 255), dark, *_free(dark)))
+    told = colour(Blocks(yes, yes, yes, one, *_plainly((dark * gain).clip(0, 255), dark)))
     assert told.chroma < 0.2
     assert told.unexplained < 0.2
 
@@ -218,7 +221,7 @@ def test_a_copy_under_a_vignette_keeps_its_colours_and_the_light_is_told(edge: f
     down, across = np.mgrid[-1:1:12j, -1:1:16j]
     light = 1 - (1 - edge) * (down**2 + across**2)[..., None].astype(np.float32) / 2
     yes, one = np.ones((12, 16), dtype=np.bool_), np.ones((12, 16), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, before * light, before, *_free(before)))
+    told = colour(Blocks(yes, yes, yes, one, *_plainly(before * light, before)))
     assert told.luma + told.chroma < 0.1
     assert told.shading == pytest.approx(-np.log(edge), abs=0.25)
 
@@ -230,8 +233,9 @@ def test_a_brighter_copy_is_explained_where_half_of_a_block_is_clipped(gain: flo
     levels = levels.clip(0, 255).astype(np.float32)
     brighter = (gain * levels).clip(0, 255)
     yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    ends = [np.stack([(of <= 5).mean(axis=3), (of >= 250).mean(axis=3)]) for of in (brighter, levels)]
-    told = colour(Blocks(yes, yes, yes, one, brighter.mean(axis=3), levels.mean(axis=3), *ends))
+    our_ends, their_ends = (np.stack([(of <= 5).mean(axis=3), (of >= 250).mean(axis=3)]) for of in (brighter, levels))
+    means = brighter.mean(axis=3), levels.mean(axis=3)
+    told = colour(Blocks(yes, yes, yes, one, *means, our_ends, their_ends, *means))
     assert told.luma == told.chroma == 0
 
 
@@ -245,32 +249,57 @@ def test_a_plain_part_in_another_colour_is_told(seed: int) -> None:
     after[2:5, 2:5] = 230, 200, 150
     texture = yes.copy()
     texture[2:5, 2:5] = False
-    told = colour(Blocks(yes, texture, texture, np.ones((8, 8), dtype=np.float32), after, before, *_free(before)))
+    told = colour(Blocks(yes, texture, texture, np.ones((8, 8), dtype=np.float32), *_plainly(after, before)))
     assert told.part == pytest.approx(9)
     assert told.part_left > 20
 
 
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_a_colour_that_shows_nowhere_between_the_letters_of_a_text_is_missing(seed: int, recoloured: bool) -> None:
+    random = np.random.default_rng(seed)
+    before = random.uniform(90, 110, (40, 40, 3)).astype(np.float32)
+    before[10:30, 10:30] = 220, 30, 40
+    text = before.copy()
+    if recoloured:
+        text[10:30, 10:30] = 240, 240, 120
+    letters: npt.NDArray[np.bool_] = random.random((40, 40)) < 0.6
+    letters[:8] = letters[32:] = False
+    text[letters] = 255
+    after_means, before_means = (one.reshape(10, 4, 10, 4, 3).mean(axis=(1, 3)) for one in (text, before))
+    hidden: npt.NDArray[np.bool_] = np.logical_or.reduce(letters.reshape(10, 4, 10, 4), (1, 3))
+    yes, one, nothing = np.ones_like(hidden), (~hidden).astype(np.float32), np.zeros((2, 10, 10, 3), dtype=np.float32)
+    compared = Blocks(yes, hidden, ~hidden, one, after_means, before_means, nothing, nothing, text, before)
+    assert (colour(compared).missing > 100) == recoloured
+
+
+SQUARE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+EVERYWHERE = Region(SQUARE, SQUARE, 1.0, 1.0)
 SAME_BY_HASH = Evidence("pdq", Kind.COPY, 0.9, 0.7578, "12 of 256 bits differ")
 
 
-def test_a_middling_probability_does_not_overrule_the_hash() -> None:
-    darkened = Verification(0.71, 0.25, None, "300 keypoints agree")
-    assert evidence(darkened, Verify()).refutes
-    rung = evidence(darkened, Verify(), [SAME_BY_HASH])
+def test_a_doubt_whether_it_is_one_picture_does_not_overrule_the_hash() -> None:
+    blurred = Verification(0.71, 0.02, EVERYWHERE, "300 keypoints agree")
+    assert evidence(blurred, Verify()).refutes
+    rung = evidence(blurred, Verify(), [SAME_BY_HASH])
     assert not rung.refutes
     assert rung.note == "300 keypoints agree; likelier by the perceptual hash"
 
 
-@pytest.mark.parametrize("chance", [0.0, 0.2, 0.7, 1.0])
-def test_the_hash_raises_odds_and_settles_nothing(chance: float) -> None:
+@pytest.mark.parametrize(("copy", "variant"), [(0.0, 0.0), (0.2, 0.0), (0.7, 0.1), (0.5, 0.5), (1.0, 0.0)])
+def test_the_hash_raises_the_odds_of_one_picture_and_says_nothing_of_its_colours(copy: float, variant: float) -> None:
     """Whatever a policy asks is asked of such a pair too, so that every probability has a precision."""
-    score = evidence(Verification(chance, 0.0, None, ""), Verify(), [SAME_BY_HASH]).score
+    score = evidence(Verification(copy, variant, EVERYWHERE, ""), Verify(probability=0.5), [SAME_BY_HASH]).score
     assert score is not None
-    assert score * (1 - chance) == pytest.approx(27 / 7 * chance * (1 - score))
+    same, colours = copy + variant, copy / (copy + variant) if copy else 0.0
+    assert score == pytest.approx(colours * 100 * same / (100 * same + 1 - same))
+
+
+def test_the_hash_does_not_stand_in_for_colours_that_were_not_asked_for() -> None:
+    assert evidence(Verification(0.019, 0.0, None, ""), Verify(), [SAME_BY_HASH]).score == 0.019
 
 
 def test_a_likely_variant_overrules_the_hash() -> None:
-    recoloured = Verification(0.3, 0.65, None, "300 keypoints agree")
+    recoloured = Verification(0.3, 0.65, EVERYWHERE, "300 keypoints agree")
     rung = evidence(recoloured, Verify(), [SAME_BY_HASH])
     assert (rung.kind, rung.refutes) == (Kind.VARIANT, True)
 

@@ -7,7 +7,8 @@ black and white is clipped. Where a thing is recoloured, no such change explains
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -17,6 +18,7 @@ from moderator.search.verify.features import opencv
 from moderator.search.verify.photometry import AGREES, Blocks, largest
 
 Values = npt.NDArray[np.float64]
+Values32 = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 SATURATIONS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.3)
@@ -25,6 +27,12 @@ GAMMAS = (0.55, 0.75, 1.0, 1.35, 1.8)
 """Powers that are tried on levels in [0, 1]."""
 LUMA = np.array([0.299, 0.587, 0.114])
 """Weights of red, green and blue in brightness (ITU-R BT.601)."""
+CHROMA = np.array([[-0.1687, -0.3313, 0.5], [0.5, -0.4187, -0.0813]])
+"""The same of the differences of blue and of red from it (the same source)."""
+TONE, HUE = 64.0, 28.0
+"""Steps of brightness and of its differences, in levels, by which cells are sorted into colours."""
+SHOWN = 0.25
+"""Share of the cells of a colour from which on it is shown: text, stickers and captions leave something of it."""
 GAINS, LIGHT = (0.35, 2.5), (0.2, 2.5)
 """Least and largest gain of a channel, and of the light."""
 TINT = 0.35
@@ -63,6 +71,8 @@ class Colour:
         part: blocks of the largest connected patch, agreeing or plain, that differ so and keep their outline: what is
             laid over a picture brings an outline of its own, a recoloured thing does not.
         part_left: the mean difference of colour there, in levels.
+        missing: cells of the one colour of either picture that the other shows next to nowhere there. What is laid over
+            a picture hides all colours alike and brings one of its own; of a recoloured thing both colours are missing.
         cast: by how much the gains of the channels differ, as a standard deviation of their logarithms.
         saturation, gamma: of the change.
         contrast: the mean colour of blocks after the change, in levels from grey: how much there was to compare.
@@ -78,6 +88,7 @@ class Colour:
     recoloured: float
     part: float
     part_left: float
+    missing: float
     cast: float
     saturation: float
     gamma: float
@@ -85,7 +96,7 @@ class Colour:
     unexplained: float
 
 
-UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
+UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
 """Of pictures that overlap in too few blocks to tell."""
 
 
@@ -100,20 +111,25 @@ def colour(compared: Blocks) -> Colour:
         return UNKNOWN
     ours, theirs = (one[asked].astype(np.float64) for one in (compared.ours, compared.theirs))
     our_ends, their_ends = (one[:, asked].astype(np.float64) for one in (compared.our_ends, compared.their_ends))
-    ways = ((ours, our_ends, theirs), (theirs, their_ends, ours))
-    return min((_told(*way, asked, compared) for way in ways), key=lambda one: (one.unexplained, one.left))
+    ways = (
+        ((ours, our_ends, theirs), (compared.our_cells, compared.their_cells)),
+        ((theirs, their_ends, ours), (compared.their_cells, compared.our_cells)),
+    )
+    known = ((_told(*way, asked, compared), cells) for way, cells in ways)
+    (told, explained), cells = min(known, key=lambda one: (one[0][0].unexplained, one[0][0].left))
+    return replace(told, missing=_missing(explained, cells, compared.seen))
 
 
-def _told(seen: Values, ends: Values, before: Values, asked: Mask, compared: Blocks) -> Colour:
+def _told(seen: Values, ends: Values, before: Values, asked: Mask, compared: Blocks) -> tuple[Colour, _Explained]:
     """Measures what a change of the second colours into those seen leaves, of the asked blocks."""
     agrees = compared.agrees[asked]
     weight = np.where(agrees, 1.0, 0.4)
     change = _fitted(seen, ends, before, weight)
     light = _light(seen, ends, change.applied(before), asked, agrees)
-    if np.ptp(light) > UNEVEN:
-        change = _fitted(seen / light, ends, before, weight)
+    if np.ptp(light[asked]) > UNEVEN:
+        change = _fitted(seen / light[asked], ends, before, weight)
         light = _light(seen, ends, change.applied(before), asked, agrees)
-    raw = change.applied(before) * light
+    raw = change.applied(before) * light[asked]
     known = _known(raw)
     told = known.sum(axis=1) >= 2
     expected = raw.clip(0, 255)
@@ -127,22 +143,48 @@ def _told(seen: Values, ends: Values, before: Values, asked: Mask, compared: Blo
     odd = off | luma
     textured, plain = told & agrees, told & ~agrees
     part, blocks = _part(_spread(asked, odd & told), compared)
-    return Colour(
+    measured = Colour(
         luma=_share(luma, textured),
         plain_luma=_share(luma, plain),
-        shading=float(np.log(light.max() / light.min())),
+        shading=float(np.log(light[asked].max() / light[asked].min())),
         chroma=_share(off, textured),
         plain_chroma=_share(off, plain),
         left=_mean(left, told),
         recoloured=float(largest(_spread(asked, odd & textured))[asked].mean()),
         part=blocks,
         part_left=_mean(left, part[asked]),
+        missing=0.0,
         cast=float(np.log(change.gains).std()),
         saturation=change.saturation,
         gamma=change.gamma,
         contrast=float(_chroma(seen).mean()),
         unexplained=_mean(left.clip(max=2 * LEVELS), told) / max(_mean(_chroma(seen), told), LEVELS),
     )
+    return measured, _Explained(change, light)
+
+
+def _missing(explained: _Explained, cells: tuple[Values32, Values32], seen: Mask) -> float:
+    """Returns how many cells the colour has that is missing most; the lesser of the two pictures' numbers."""
+    after, before = cells
+    side = len(after) // len(seen)
+    light, asked = (one.repeat(side, 0).repeat(side, 1) for one in (explained.light, seen))
+    shown = after[asked].astype(np.float64)
+    expected = (explained.change.applied(before[asked].astype(np.float64)) * light[asked]).clip(0, 255)
+    ends = np.stack([shown <= DARK_MEAN, shown >= BRIGHT_MEAN]).astype(np.float64)
+    left = _beyond_clipping(shown - expected, ends)
+    same = (np.abs(left @ LUMA) < 2 * LEVELS) & (np.linalg.norm(left @ CHROMA.T, axis=1) < LEVELS)
+    return min(max(_unshown(one, same, shift) for shift in (0.0, 0.5)) for one in (expected, shown))
+
+
+def _unshown(colours: Values, same: Mask, shift: float) -> float:
+    """Returns the cells of the colour that is least shown in the same place, less those that are; colours are sorted by
+    steps that begin `shift` of one later, as one may lie across an edge of two."""
+    tones, hues = colours @ LUMA / TONE, (colours @ CHROMA.T + 128.0) / HUE
+    across = int(256 / HUE) + 2
+    steps = np.floor(np.column_stack([tones, hues]) + shift).astype(np.int64)
+    sorted_ = (steps[:, 0] * across + steps[:, 1]) * across + steps[:, 2]
+    found, shown = np.bincount(sorted_), np.bincount(sorted_, weights=same)
+    return max(0.0, float((found * (1 - shown / np.maximum(found, 1) / SHOWN)).max()))
 
 
 def _beyond_clipping(difference: Values, ends: Values) -> Values:
@@ -169,19 +211,27 @@ def _share(told: Mask, among: Mask) -> float:
 
 def _light(seen: Values, ends: Values, raw: Values, asked: Mask, agrees: Mask) -> Values:
     """Returns by how much each block is lighter than the change alone makes it, as a plane and a bowl over the picture,
-    float64 `[n, 1]`: a vignette or a shadow scales brightness and leaves colours."""
+    float64 `[rows, columns, 1]`: a vignette or a shadow scales brightness and leaves colours."""
     expected = raw.clip(0, 255)
     lighter = _beyond_clipping(seen - expected, ends) @ LUMA / (expected @ LUMA + 16.0)
-    rows, columns = np.nonzero(asked)
-    down, across = rows / max(asked.shape[0] - 1, 1) - 0.5, columns / max(asked.shape[1] - 1, 1) - 0.5
-    design = np.stack([np.ones(len(rows)), down, across, down**2 + across**2], axis=1)
+    every = _bowl(asked.shape)
+    design = every[asked]
     weight = np.where(agrees & (_known(raw).sum(axis=1) >= 2), 1.0, 0.3)
-    smooth = np.zeros(len(rows))
+    smooth, plane = np.zeros(len(design)), np.zeros(4)
     for _ in range(ROUNDS):
         trusted = weight * np.minimum(1.0, TRUSTED / np.maximum(np.abs(lighter - smooth), 1e-6))
         weighted = design * trusted[:, None]
-        smooth = design @ np.linalg.solve(weighted.T @ design + 1e-3 * np.eye(4), weighted.T @ lighter)
-    return (1.0 + smooth).clip(*LIGHT)[:, None]
+        plane = np.linalg.solve(weighted.T @ design + 1e-3 * np.eye(4), weighted.T @ lighter)
+        smooth = design @ plane
+    return (1.0 + every @ plane).clip(*LIGHT)[..., None]
+
+
+@lru_cache(64)
+def _bowl(grid: tuple[int, int]) -> Values:
+    """Returns what a light over blocks is made of, float64 `[rows, columns, 4]`: 1, down, across, and a bowl."""
+    down, across = (np.linspace(-0.5, 0.5, side) for side in grid)
+    down, across = np.meshgrid(down, across, indexing="ij")
+    return np.stack([np.ones(grid), down, across, down**2 + across**2], axis=-1)
 
 
 def _known(raw: Values) -> Mask:
@@ -212,6 +262,14 @@ def _part(odd: Mask, compared: Blocks) -> tuple[Mask, float]:
         if size > most:
             best, most = patch, size
     return best, most
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Explained:
+    """A change of colours, and the light over it by block, float64 `[rows, columns, 1]`."""
+
+    change: _Change
+    light: Values
 
 
 @dataclass(frozen=True, slots=True, eq=False)

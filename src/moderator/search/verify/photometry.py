@@ -21,6 +21,8 @@ FINE, COARSE = 320, 120
 """Longer side, in pixels, of the frames in which blocks are compared: for texture and for shapes."""
 BLOCK = 12
 """Side of a block, in pixels of the frame."""
+CELL = 4
+"""Side of a cell, of which a block is made: small enough to lie between the letters of a text."""
 TEXTURED = 3.5
 """Least standard deviation of grey levels, in either picture, of a block that can agree."""
 CLEAR = 8.0
@@ -48,6 +50,7 @@ class Blocks:
         correlation: zero-mean correlation of grey levels, in [-1, 1].
         ours, theirs: float32 `[rows, columns, 3]`, mean red, green and blue.
         our_ends, their_ends: float32 `[2, rows, columns, 3]`, the share of levels that are as good as 0, and as 255.
+        our_cells, their_cells: float32 `[n * rows, n * columns, 3]`, means over cells, n a side of each block.
     """
 
     seen: Mask
@@ -58,6 +61,8 @@ class Blocks:
     theirs: Map
     our_ends: Map
     their_ends: Map
+    our_cells: Map
+    their_cells: Map
 
     @property
     def agrees(self) -> Mask:
@@ -140,8 +145,16 @@ def _measured(cv2: Any, ours: Pixels, theirs: Pixels, seen: Mask) -> Blocks:
     correlation = covariance / np.sqrt(np.maximum(variance_a * variance_b, 1.0))
     textured = np.maximum(variance_a, variance_b) >= TEXTURED**2
     clear = np.minimum(variance_a, variance_b) >= CLEAR**2
-    means, ends = ([of(one) for one in (ours, theirs)] for of in (_mean_colour, _ends))
-    return Blocks(seen, textured, clear, correlation, *means, *ends)
+    means, ends, cells = ([of(one) for one in (ours, theirs)] for of in (_mean_colour, _ends, _cells))
+    return Blocks(seen, textured, clear, correlation, *means, *ends, *cells)
+
+
+def _cells(frame: Pixels) -> Map:
+    """Returns the mean of each cell's channels, float32."""
+    cv2 = opencv()
+    size = (frame.shape[1] // CELL, frame.shape[0] // CELL)
+    means: Map = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return means
 
 
 def _ends(frame: Pixels) -> Map:
@@ -174,7 +187,7 @@ def stored_blocks(first: Features, second: Features, alignment: Alignment) -> Bl
     covered = _covered(matrix, (GRID, GRID), first)
     colours = ours.astype(np.float32), second.tones.astype(np.float32)
     unknown = np.zeros((2, GRID, GRID, 3), np.float32)
-    return Blocks(covered, there >= 3, there >= 6, correlation, *colours, unknown, unknown)
+    return Blocks(covered, there >= 3, there >= 6, correlation, *colours, unknown, unknown, *colours)
 
 
 def _counted(points: Points, picture: Features) -> npt.NDArray[np.float64]:
