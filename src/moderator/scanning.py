@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from moderator import machine, references
+from moderator import asking, machine, references
 from moderator.contracts import Embedder, Found, Progress, Store
-from moderator.errors import ArgumentError, ModeratorError
+from moderator.errors import ArgumentError
 from moderator.ingest import Ingest, Ingested
 from moderator.intake.pool import SpareWorkers
 from moderator.intake.walk import walk
 from moderator.ladder import PROHIBITED, StoredSearch
-from moderator.models import Decision, Fault, Finding, Image, Report, Verdict
+from moderator.models import Decision, Finding, Image, Report, Verdict
 from moderator.paths import found_at, printable
-from moderator.policy import DEFAULT_STORE, Limits, Policy, Rule
-from moderator.registry import Registry, describe
+from moderator.policy import DEFAULT_STORE, Limits, Policy
+from moderator.registry import Registry
 from moderator.runners.local import LocalRunner
 from moderator.runners.runner import Runner
 from moderator.search import near, prompts
@@ -89,7 +88,7 @@ def judge(
     walked = list(walk(sources, exclude=policy.exclude, metadata=wanted.metadata, listed=wanted.listed))
     _check_metadata(wanted.metadata, [item[0] for item in walked if isinstance(item, tuple)])
     embedders = registry.make_embedders(policy)
-    _check_prompts(policy, embedders)
+    asking.check_prompts(policy, embedders)
     spare = SpareWorkers()
     models = list(embedders.values())
     reader = runner(models, policy.limits) if runner else LocalRunner(models, policy.limits, spare)
@@ -117,7 +116,7 @@ def judge(
         search = StoredSearch(store, policy, embedders, outcome.judged, verifier=verifier)
         pairs = _pairwise(store, policy, embedders, outcome.judged, wanted.between, verifier) or search
         asked = [(rule, search if rule.detector == PROHIBITED else pairs) for rule in policy.rules]
-        findings, faults = _ask(policy, registry, asked, progress)
+        findings, faults = asking.ask(policy, registry, asked, progress)
         findings = _confirmed(findings, store.decisions(), search)
         notes += _left_out(findings, verifier, search.denied | pairs.denied)
         report = Report(
@@ -243,53 +242,6 @@ def _pairwise(
         for folder in between
     )
     return StoredSearch(store, policy, embedders, here, there, verifier)
-
-
-def _check_prompts(policy: Policy, embedders: Mapping[str, Embedder]) -> None:
-    """Raises: ArgumentError for texts that no rule could ask about."""
-    rules = [rule for rule in policy.rules if rule.detector == PROHIBITED]
-    for name, declared in policy.reference_sets.items():
-        asking = [embedders[policy.embedder_of(rule)] for rule in rules if not rule.sets or name in rule.sets]
-        if declared.prompts and asking and not any(embedder.reads_text for embedder in asking):
-            raise ArgumentError(
-                f"the reference set `{name}` has prompts, but no rule that asks it has a model that reads text",
-                hint="give a `prohibited` rule a CLIP embedder, or remove the prompts",
-            )
-
-
-def _ask(
-    policy: Policy, registry: Registry, asked: Sequence[tuple[Rule, StoredSearch]], progress: Progress
-) -> tuple[list[Finding], list[Fault]]:
-    """Asks every rule; one whose detector fails is a fault, and the others still answer."""
-    findings: list[Finding] = []
-    faults: list[Fault] = []
-    with progress.stage("Asking the rules", len(asked)) as advance:
-        for rule, search in asked:
-            try:
-                detector = registry.detectors[rule.detector](rule, policy.embedder_of(rule))
-                for finding in detector.detect(search):
-                    _check(finding, rule)
-                    findings.append(finding)
-            except ModeratorError:
-                raise
-            except Exception as error:
-                plugin = registry.owner_of(rule.detector)
-                faults.append(Fault(plugin.name, plugin.version, f"rule {rule.id}", describe(error)))
-            advance(1)
-    return findings, faults
-
-
-def _check(finding: object, rule: Rule) -> None:
-    """Refuses what a detector must not yield. Raises: TypeError, ValueError."""
-    if not isinstance(finding, Finding):
-        raise TypeError(f"a detector yields findings, not {type(finding).__name__}")
-    if finding.rule != rule.id:
-        raise ValueError(f"a finding of the rule `{finding.rule}` was yielded for `{rule.id}`")
-    if not finding.evidence:
-        raise ValueError("a finding without evidence")
-    for rung in finding.evidence:
-        if rung.score is not None and not math.isfinite(rung.score):
-            raise ValueError(f"the score of `{rung.signal}` is not a number")
 
 
 def _confirmed(findings: Sequence[Finding], decisions: Sequence[Decision], search: StoredSearch) -> list[Finding]:
