@@ -33,7 +33,7 @@ from moderator.machine import computes_bf16
 from moderator.policy import EmbedderSpec, Limits
 from moderator.stores.sql import SqlStore
 
-FEW, SOME, MANY = 24, 96, 384
+FEW, MANY = 24, 384
 """Pictures for what is slow, and for what is fast, so that starting two decoding workers does not weigh."""
 LARGE, LARGE_SIZE = 16, (4000, 3000)
 """How many photographs there are of the size that a telephone takes, and that size."""
@@ -106,9 +106,8 @@ def main() -> None:
         ways["SSCD distilled, with the pictures it shows"] = sscd("sscd-distilled", "panels")
         clip_file = Path(reduced.spec.model) / IMAGE
         for name, embedder in ways.items():
-            amount = FEW if name == "CLIP fp32" else MANY if name == "CLIP int8" or "distilled" in name else SOME
-            least = limit.seconds(embedder, clip_file)
-            rows += compared(name, embedder, paths[:amount], ingest, least)
+            some = few if name == "CLIP fp32" else paths
+            rows += compared(name, embedder, some, ingest, limit.seconds(embedder, clip_file))
         distilled = ways["SSCD distilled, 288 px"]
         least = limit.seconds(distilled, clip_file)
         rows += compared("SSCD distilled, 12 megapixels", distilled, large, ingest, least)
