@@ -14,8 +14,9 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from moderator.search.verify.geometry import Mask
+
 Values = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 SATURATIONS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.3)
 """Saturations that are tried; 0 is greyscale."""
@@ -23,6 +24,8 @@ GAMMAS = (0.55, 0.75, 1.0, 1.35, 1.8)
 """Powers that are tried on levels in [0, 1]."""
 LUMA = np.array([0.299, 0.587, 0.114])
 """Weights of red, green and blue in brightness (ITU-R BT.601)."""
+CHROMA = np.array([[-0.1687, -0.3313, 0.5], [0.5, -0.4187, -0.0813]])
+"""The same of the differences of blue and of red from it (the same source)."""
 GAINS, LIGHT = (0.35, 2.5), (0.2, 2.5)
 """Least and largest gain of a channel, and of the light."""
 TINT = 0.35
@@ -43,6 +46,8 @@ FITTED = 60
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
+    """A saturation, then a power, then a gain and an offset in levels of each channel, float64 `[3]`."""
+
     saturation: float
     gamma: float
     gains: Values

@@ -8,26 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from moderator.search.verify.change import (
     BRIGHT_MEAN,
+    CHROMA,
     DARK_MEAN,
     LUMA,
     Explained,
-    Mask,
     Values,
     beyond_clipping,
     explained,
     unclipped,
 )
 from moderator.search.verify.features import opencv
-from moderator.search.verify.photometry import AGREES, Blocks, largest
+from moderator.search.verify.geometry import Mask
+from moderator.search.verify.photometry import AGREES, Blocks, Map, largest
 
-Values32 = npt.NDArray[np.float32]
-
-CHROMA = np.array([[-0.1687, -0.3313, 0.5], [0.5, -0.4187, -0.0813]])
-"""The same of the differences of blue and of red from it (the same source)."""
 TONE, HUE = 64.0, 28.0
 """Steps of brightness and of its differences, in levels, by which cells are sorted into colours."""
 SHOWN = 0.25
@@ -142,7 +138,7 @@ def _told(seen: Values, ends: Values, before: Values, asked: Mask, compared: Blo
     return measured, fit
 
 
-def _missing(fit: Explained, cells: tuple[Values32, Values32], seen: Mask) -> float:
+def _missing(fit: Explained, cells: tuple[Map, Map], seen: Mask) -> float:
     """Returns how many cells the colour has that is missing most; the lesser of the two pictures' numbers."""
     after, before = cells
     side = len(after) // len(seen)
@@ -152,18 +148,21 @@ def _missing(fit: Explained, cells: tuple[Values32, Values32], seen: Mask) -> fl
     ends = np.stack([shown <= DARK_MEAN, shown >= BRIGHT_MEAN]).astype(np.float64)
     left = beyond_clipping(shown - expected, ends)
     same = (np.abs(left @ LUMA) < 2 * LEVELS) & (np.linalg.norm(left @ CHROMA.T, axis=1) < LEVELS)
-    return min(max(_unshown(one, same, shift) for shift in (0.0, 0.5)) for one in (expected, shown))
+    return min(_unshown(one, same) for one in (expected, shown))
 
 
-def _unshown(colours: Values, same: Mask, shift: float) -> float:
+def _unshown(colours: Values, same: Mask) -> float:
     """Returns the cells of the colour that is least shown in the same place, less those that are; colours are sorted by
-    steps that begin `shift` of one later, as one may lie across an edge of two."""
-    tones, hues = colours @ LUMA / TONE, (colours @ CHROMA.T + 128.0) / HUE
+    steps, and again by steps that begin half of one later, as one may lie across an edge of two."""
+    steps = np.column_stack([colours @ LUMA / TONE, (colours @ CHROMA.T + 128.0) / HUE])
     across = int(256 / HUE) + 2
-    steps = np.floor(np.column_stack([tones, hues]) + shift).astype(np.int64)
-    sorted_ = (steps[:, 0] * across + steps[:, 1]) * across + steps[:, 2]
-    found, shown = np.bincount(sorted_), np.bincount(sorted_, weights=same)
-    return max(0.0, float((found * (1 - shown / np.maximum(found, 1) / SHOWN)).max()))
+    most = 0.0
+    for shift in (0.0, 0.5):
+        tone, blue, red = np.floor(steps + shift).astype(np.int64).T
+        number = (tone * across + blue) * across + red
+        found, shown = np.bincount(number), np.bincount(number, weights=same)
+        most = max(most, float((found * (1 - shown / np.maximum(found, 1) / SHOWN)).max()))
+    return most
 
 
 def _chroma(colours: Values) -> Values:
