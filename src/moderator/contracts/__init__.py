@@ -6,8 +6,7 @@ A plugin subclasses one of these and returns the class from the hook of `moderat
 from moderator.contracts.catalogue import CatalogueOptions
 from moderator.contracts.detector import Detector, Options, Search
 from moderator.contracts.embedder import Embedder
-from moderator.contracts.reporter import Progress, Reporter
-from moderator.contracts.store import (
+from moderator.contracts.records import (
     Entry,
     Found,
     Generation,
@@ -16,11 +15,12 @@ from moderator.contracts.store import (
     Known,
     Role,
     Scope,
-    Store,
     UprightBlock,
     VectorBlock,
     Vectors,
 )
+from moderator.contracts.reporter import Progress, Reporter
+from moderator.contracts.store import Store
 from moderator.fingerprint import Fingerprint
 
 __all__ = [
