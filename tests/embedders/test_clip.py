@@ -237,7 +237,7 @@ def test_a_cache_without_weights_is_missing_them(empty_cache: Path, tiny_clip: P
     for weights in empty_cache.rglob("*.safetensors"):
         weights.unlink()
     with pytest.raises(ModelError, match="are not on this machine"):
-        _ = ClipEmbedder(EmbedderSpec()).folder
+        _ = ClipEmbedder(EmbedderSpec()).model
 
 
 def test_torn_weights_are_a_model_error_that_names_the_folder(tiny_clip: Path, tmp_path: Path) -> None:

@@ -1,18 +1,12 @@
 """CLIP, or any other sentence-transformers image model, by name, folder and revision.
 
-Weights are found without importing torch, so that a scan of known pictures never loads it. Nothing is
-downloaded by a scan: `moderator models pull` does that. Weights are read from safetensors only, never from a
+Nothing is downloaded by a scan: `moderator models pull` does that. Weights are read from safetensors only, never from a
 pickle, and a model's own code is not run.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import io
-import logging
-import os
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -26,17 +20,15 @@ from pydantic import Field
 from moderator import machine
 from moderator.contracts import Embedder, Options
 from moderator.embedders.processor import Processor, read_json, read_processor
+from moderator.embedders.silence import silence
 from moderator.embedders.towers import MANIFEST, Towers
+from moderator.embedders.weights import Weights
 from moderator.errors import ModelError
 from moderator.models import ModelId, Preprocessing
 from moderator.vectors import Matrix, normalise
 
 if TYPE_CHECKING:
     from moderator.policy import EmbedderSpec
-
-ORGANISATION = "sentence-transformers"
-"""Where a bare model name lives on the hub, as in sentence-transformers itself."""
-_WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".onnx"})
 
 
 class ClipOptions(Options):
@@ -59,36 +51,7 @@ class ClipEmbedder(Embedder):
         super().__init__(spec)
         self.batch = self.options.batch
         self.reads_text = True
-
-    @property
-    def repository(self) -> str:
-        """The hub's name of the model."""
-        return self.spec.model if "/" in self.spec.model else f"{ORGANISATION}/{self.spec.model}"
-
-    @cached_property
-    def folder(self) -> Path:
-        """Where the model's files are, found without the network. Raises: ModelError when they are not there."""
-        local = Path(self.spec.model)
-        if (local / "modules.json").is_file() or (local / "config.json").is_file():
-            return local
-        from huggingface_hub import constants, snapshot_download
-        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-        try:
-            found = Path(snapshot_download(self.repository, revision=self.spec.revision, local_files_only=True))
-        except (LocalEntryNotFoundError, HFValidationError, OSError) as error:
-            raise self._missing(Path(constants.HF_HUB_CACHE)) from error
-        if not any(path.suffix in _WEIGHTS for path in found.rglob("*")):
-            raise self._missing(Path(constants.HF_HUB_CACHE))
-        return found
-
-    def _missing(self, cache: Path) -> ModelError:
-        revision = f" at revision {self.spec.revision}" if self.spec.revision else ""
-        return ModelError(
-            f"the weights of the model `{self.spec.model}`{revision} are not on this machine (looked in {cache})",
-            hint="run `moderator models pull` where the hub can be reached; or do without: take out the rules that use "
-            "it, or --policy offline",
-        )
+        self.weights = Weights(spec.model, spec.revision)
 
     @cached_property
     def model(self) -> ModelId:
@@ -96,18 +59,15 @@ class ClipEmbedder(Embedder):
 
     @cached_property
     def _source(self) -> ModelId:
-        snapshot = self.folder.parent.name == "snapshots"
-        revision = self.folder.name if snapshot else _digest(self.folder)
-        name = self.repository if snapshot else self.folder.name
-        return ModelId(name, revision[:16], self.spec.precision, self.processor.geometry.version, self._dimension)
+        name, revision = self.weights.name, self.weights.revision
+        return ModelId(name, revision, self.spec.precision, self.processor.geometry.version, self._dimension)
 
     @cached_property
     def _transformer(self) -> Path:
         """The folder of the first module, which holds the encoder's configuration."""
-        modules = self.folder / "modules.json"
-        if not modules.is_file():
-            return self.folder
-        return self.folder / str(read_json(modules)[0]["path"])
+        folder = self.weights.folder
+        modules = folder / "modules.json"
+        return folder / str(read_json(modules)[0]["path"]) if modules.is_file() else folder
 
     # What `moderator models optimize` makes
 
@@ -120,7 +80,7 @@ class ClipEmbedder(Embedder):
         try:
             source = self._source
         except ModelError:  # the original is not needed any more
-            named = f"{_slug(self.repository)}-{(self.spec.revision or '*')[:16]}-int8"
+            named = f"{_slug(self.weights.repository)}-{(self.spec.revision or '*')[:16]}-int8"
             found = [path.parent for path in sorted(cache.glob(f"{named}/{MANIFEST}"))]
             if len(found) == 1:
                 return found[0]
@@ -174,13 +134,13 @@ class ClipEmbedder(Embedder):
     @cached_property
     def loaded(self) -> Any:
         """The SentenceTransformer. Raises: ModelError."""
-        self._refuse_pickles()
-        with _quiet():
+        self.weights.refuse_pickles()
+        with silence():
             try:
                 from sentence_transformers import SentenceTransformer
 
                 loaded = SentenceTransformer(
-                    str(self.folder),
+                    str(self.weights.folder),
                     device=self.options.device,
                     local_files_only=True,
                     trust_remote_code=False,
@@ -188,7 +148,7 @@ class ClipEmbedder(Embedder):
                 )
             except Exception as error:
                 first = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise ModelError(f"the model in {self.folder} cannot be loaded: {first}") from error
+                raise ModelError(f"the model in {self.weights.folder} cannot be loaded: {first}") from error
         self._refuse_slow(loaded.device.type)
         return loaded
 
@@ -204,15 +164,6 @@ class ClipEmbedder(Embedder):
                 f"{self.spec.model}: this processor has no bf16 arithmetic, and would be slower than with fp32",
                 hint="use precision int8 or fp32",
             )
-
-    def _refuse_pickles(self) -> None:
-        """Raises ModelError where a module's weights are a pickle and nothing else: unpickling may run code."""
-        for pickled in sorted(self.folder.rglob("pytorch_model*.bin")):
-            if not any(pickled.parent.glob("*.safetensors")):
-                raise ModelError(
-                    f"the weights {pickled} are a pickle, which is not read, and no safetensors file is beside it",
-                    hint="pin a revision that has model.safetensors, or convert the weights where you trust them",
-                )
 
     def embed(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> Matrix:
         if self.spec.precision == "int8":
@@ -239,7 +190,7 @@ class ClipEmbedder(Embedder):
             self._towers.release()
 
     def _encode(self, inputs: list[Any]) -> Matrix:
-        with self._arithmetic(), _quiet():
+        with self._arithmetic(), silence():
             vectors = self.loaded.encode(
                 inputs, batch_size=self.batch, convert_to_tensor=True, show_progress_bar=False
             )
@@ -256,18 +207,7 @@ class ClipEmbedder(Embedder):
             yield
 
     def pull(self) -> Path:
-        from huggingface_hub import snapshot_download
-
-        if Path(self.spec.model).is_dir():
-            return self.folder
-        try:
-            with _quiet():
-                return Path(snapshot_download(self.repository, revision=self.spec.revision))
-        except Exception as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(
-                f"cannot download `{self.repository}`: {reason}", hint="is the hub reachable from this machine?"
-            ) from error
+        return self.weights.pull()
 
     def verify(self) -> str:
         told = ""
@@ -277,33 +217,10 @@ class ClipEmbedder(Embedder):
         size = self.preprocessing
         dimension = self.embed([np.full((size.height, size.width, 3), 128, dtype=np.uint8)]).shape[1]
         if dimension != self.model.dimension:
-            raise ModelError(f"{self.folder} embeds to {dimension} dimensions, its config says {self.model.dimension}")
+            folder, declared = self.weights.folder, self.model.dimension
+            raise ModelError(f"{folder} embeds to {dimension} dimensions, its config says {declared}")
         return f"{self.model.name} at {self.model.revision} embeds to {dimension} dimensions{told}"
 
 
 def _slug(name: str) -> str:
     return name.replace("/", "--")
-
-
-def _digest(folder: Path) -> str:
-    """Returns a digest of a model folder's files: other weights under one name are another model."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(str(path.relative_to(folder)).encode())
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the libraries' progress bars and notices off the user's screen; errors still raise."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -11,9 +11,8 @@ import io
 import logging
 import shutil
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy.typing as npt
 
 from moderator import machine
 from moderator.embedders.session import OnnxSession
+from moderator.embedders.silence import silence
 from moderator.embedders.towers import IMAGE, MANIFEST, OUTPUT, TEXT, TOKENIZER, Fidelity, Manifest, Towers
 from moderator.errors import ModelError
 from moderator.vectors import Matrix
@@ -63,7 +63,12 @@ def optimise(exact: ClipEmbedder, pictures: Pictures, folder: Path) -> Towers:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)  # until they are proved, nothing runs them
     try:
-        with tempfile.TemporaryDirectory(dir=folder) as temporary, _quiet():
+        # The exporter talks at length, on both streams and by logging.
+        with (
+            tempfile.TemporaryDirectory(dir=folder) as temporary,
+            silence(logging.CRITICAL),
+            redirect_stdout(io.StringIO()),
+        ):
             _export(exact, Path(temporary))
             for name in (IMAGE, TEXT):
                 _reduce(Path(temporary) / name, folder / name)
@@ -198,16 +203,3 @@ def _neighbours(vectors: Matrix, count: int) -> list[list[int]]:
     np.fill_diagonal(similarity, -2.0)
     order: list[list[int]] = np.argsort(-similarity, axis=1, kind="stable")[:, :count].tolist()
     return order
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter talks at length, on both streams and by logging."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        nowhere = io.StringIO()
-        with warnings.catch_warnings(action="ignore"), redirect_stderr(nowhere), redirect_stdout(nowhere):
-            yield
-    finally:
-        logging.disable(before)
