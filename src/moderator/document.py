@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from moderator.errors import PolicyError, Problem
+from moderator.wording import first_line
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 50_000
@@ -185,7 +186,7 @@ def _check_keys(node: yaml.MappingNode) -> None:
 
 def _not_yaml(error: Exception) -> Problem:
     mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or str(error).splitlines()[0]
+    what = getattr(error, "problem", None) or first_line(error)
     return Problem("", f"not valid YAML: {what}", line=mark.line + 1 if mark else None)
 
 

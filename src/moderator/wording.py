@@ -9,6 +9,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{ending * (number != 1)}"
 
 
+def first_line(error: BaseException) -> str:
+    """Returns the first line of what an error says, or its type where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def plainly(message: str) -> str:
     """Returns what pydantic says of a value without what it puts before the words of ours or of an enumeration."""
     return message.replace("Value error, ", "")

@@ -240,6 +240,17 @@ def test_a_cache_without_weights_is_missing_them(empty_cache: Path, tiny_clip: P
         _ = ClipEmbedder(EmbedderSpec()).model
 
 
+def test_a_download_that_fails_without_a_word_is_told_by_its_error(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failed(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", failed)
+    with pytest.raises(ModelError, match="cannot download `sentence-transformers/clip-ViT-B-32`: TimeoutError"):
+        ClipEmbedder(EmbedderSpec()).pull()
+
+
 def test_torn_weights_are_a_model_error_that_names_the_folder(tiny_clip: Path, tmp_path: Path) -> None:
     folder = copied(tiny_clip, tmp_path / "torn")
     weights = folder / "0_CLIPModel" / "model.safetensors"

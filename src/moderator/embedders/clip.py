@@ -26,6 +26,7 @@ from moderator.embedders.weights import Weights
 from moderator.errors import ModelError
 from moderator.models import ModelId, Preprocessing
 from moderator.vectors import Matrix, normalise
+from moderator.wording import first_line
 
 if TYPE_CHECKING:
     from moderator.policy import EmbedderSpec
@@ -147,8 +148,8 @@ class ClipEmbedder(Embedder):
                     model_kwargs={"use_safetensors": True},
                 )
             except Exception as error:
-                first = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise ModelError(f"the model in {self.weights.folder} cannot be loaded: {first}") from error
+                folder = self.weights.folder
+                raise ModelError(f"the model in {folder} cannot be loaded: {first_line(error)}") from error
         self._refuse_slow(loaded.device.type)
         return loaded
 

@@ -27,6 +27,7 @@ from moderator.embedders.silence import silence
 from moderator.embedders.towers import IMAGE, MANIFEST, OUTPUT, TEXT, TOKENIZER, Fidelity, Manifest, Towers
 from moderator.errors import ModelError
 from moderator.vectors import Matrix
+from moderator.wording import first_line
 
 if TYPE_CHECKING:
     import torch
@@ -76,8 +77,7 @@ def optimise(exact: ClipEmbedder, pictures: Pictures, folder: Path) -> Towers:
             exact.loaded.tokenizer.save_pretrained(temporary)
             shutil.copyfile(Path(temporary) / TOKENIZER, folder / TOKENIZER)
     except Exception as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{exact.spec.model} cannot be exported to ONNX: {first}") from error
+        raise ModelError(f"{exact.spec.model} cannot be exported to ONNX: {first_line(error)}") from error
     return _prove(exact, folder, vectors, pictures)
 
 

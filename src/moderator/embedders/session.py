@@ -21,6 +21,7 @@ import numpy.typing as npt
 from moderator.embedders.external import external_files, initial
 from moderator.errors import ModelError
 from moderator.machine import cores
+from moderator.wording import first_line
 
 THREADS = 1
 """Of one call. Two that share a call spin while they wait for one another (docs/benchmarks.md has both)."""
@@ -70,7 +71,7 @@ class OnnxSession:
                 options.add_initializer(name, self._held[-1])
             return onnxruntime.InferenceSession(self.file, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise ModelError(f"{self.file} cannot be loaded: {str(error).splitlines()[0]}") from error
+            raise ModelError(f"{self.file} cannot be loaded: {first_line(error)}") from error
 
     @cached_property
     def _calls(self) -> ThreadPoolExecutor:
@@ -96,7 +97,7 @@ class OnnxSession:
         try:
             rows = list(self._calls.map(lambda inputs: session.run([output], dict(inputs))[0], asked))
         except Exception as error:
-            raise ModelError(f"{self.file} cannot embed: {str(error).splitlines()[0]}") from error
+            raise ModelError(f"{self.file} cannot embed: {first_line(error)}") from error
         return np.concatenate(rows)
 
 

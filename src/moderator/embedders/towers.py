@@ -21,6 +21,7 @@ from moderator.embedders.session import OnnxSession
 from moderator.errors import ModelError
 from moderator.models import ModelId, Preprocessing
 from moderator.vectors import Matrix, normalise
+from moderator.wording import first_line
 
 MANIFEST = "manifest.json"
 IMAGE, TEXT, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
@@ -82,7 +83,7 @@ class Towers:
         try:
             manifest = Manifest.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
-            raise ModelError(f"{path} cannot be read: {str(error).splitlines()[0]}", hint=_AGAIN) from error
+            raise ModelError(f"{path} cannot be read: {first_line(error)}", hint=_AGAIN) from error
         if not manifest.reduced and not machine.adds_int8_safely():
             raise ModelError(f"the int8 model in {self.folder} would overflow on this processor", hint=_AGAIN)
         return manifest

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from moderator.embedders.silence import silence
 from moderator.errors import ModelError
+from moderator.wording import first_line
 
 ORGANISATION = "sentence-transformers"
 """Where a bare model name lives on the hub, as in sentence-transformers itself."""
@@ -86,9 +87,9 @@ class Weights:
             with silence():
                 return Path(snapshot_download(self.repository, revision=self._wanted))
         except Exception as error:
-            reason = str(error).splitlines()[0]
             raise ModelError(
-                f"cannot download `{self.repository}`: {reason}", hint="is the hub reachable from this machine?"
+                f"cannot download `{self.repository}`: {first_line(error)}",
+                hint="is the hub reachable from this machine?",
             ) from error
 
 

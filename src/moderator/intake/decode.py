@@ -29,6 +29,7 @@ from moderator.intake.pdq import pdq
 from moderator.intake.sniff import HEAD, JUDGED, named_as_picture, sniff
 from moderator.models import Preprocessing
 from moderator.parts import label_of
+from moderator.wording import first_line
 
 if TYPE_CHECKING:
     from moderator.policy import Limits
@@ -145,8 +146,7 @@ def _judge(
     except MemoryError as error:
         raise UnreadableImage("out_of_memory", f"needs more than {limits.memory_mb} MiB to decode") from error
     except Exception as error:
-        words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        words = re.sub(r"\s*<[^>]*>", "", words)  # Pillow names its buffer by address
+        words = re.sub(r"\s*<[^>]*>", "", first_line(error)[:200])  # Pillow names its buffer by address
         raise UnreadableImage("undecodable", f"cannot be decoded as {form}: {words}") from error
     upright = labelled[0][1]
     hashed, quality = pdq(upright)
