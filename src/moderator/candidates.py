@@ -26,6 +26,16 @@ FEW = 10
 Pair = tuple[int, int]
 
 
+def unordered(pairs: Iterable[Pair]) -> Iterator[Pair]:
+    """Keeps the first met of (a, b) and (b, a)."""
+    seen: set[Pair] = set()
+    for first, second in pairs:
+        key = (min(first, second), max(first, second))
+        if key not in seen:
+            seen.add(key)
+            yield first, second
+
+
 class Candidates:
     """Finds pairs (content of this scan, other content) in a store.
 

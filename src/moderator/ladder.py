@@ -6,16 +6,15 @@ lookalike, nor a lookalike as a copy.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
-from itertools import groupby, islice
+from itertools import groupby
 
-from moderator.candidates import Candidates, Pair
+from moderator.candidates import Candidates, Pair, unordered
 from moderator.contracts import Embedder, Found, Search, Store
 from moderator.gallery import Gallery
+from moderator.lookalikes import Lookalikes
 from moderator.models import Evidence, Image, Kind, Match, Reference
 from moderator.policy import Policy, ReferenceSet
 from moderator.rivals import beside_rivals
@@ -24,7 +23,7 @@ from moderator.search.near import Asked, Near
 from moderator.search.prompts import described, digest
 from moderator.sets import Sets
 from moderator.vectors import Matrix
-from moderator.verification import Done, Verifier
+from moderator.verification import Verifier
 from moderator.weighing import Weighing
 from moderator.wording import counted
 
@@ -32,8 +31,6 @@ DUPLICATES = "duplicates"
 """Rules of this detector say from which similarity on two pictures are copies."""
 PROHIBITED = "prohibited"
 """Rules of this detector ask reference sets."""
-VERIFIED_TOGETHER = 32
-"""Lookalikes that are verified at once."""
 MEANING_BELOW = 0.1
 """How far below a rule's threshold a model of meaning still gives candidates to verify."""
 
@@ -67,7 +64,6 @@ class StoredSearch(Search):
         self._sets = Sets(store, policy)
         self._weighing = Weighing(store, embedders, verifier)
         self._candidates = Candidates(hashed, embedders, self._subjects, near, self.note, self._apart)
-        self._verifier = verifier
         self._verify = None if verifier is None else verifier.chosen
         self.notes: list[str] = []
 
@@ -106,7 +102,7 @@ class StoredSearch(Search):
     def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
         pairs = self._near(embedder, threshold, self._pictures)
         pairs |= self._candidates.hashed("images", self._against)
-        return self.weighed(embedder, threshold, list(_unordered(sorted(pairs))))
+        return self.weighed(embedder, threshold, list(unordered(sorted(pairs))))
 
     @property
     def twins(self) -> Mapping[int, int]:
@@ -116,9 +112,8 @@ class StoredSearch(Search):
         return self._candidates.twins_of.get(content, ())
 
     def weighed(self, embedder: str, threshold: float, pairs: Sequence[Pair]) -> Iterator[Match]:
-        asked = Evidence(embedder, self._kind(embedder), None, threshold)
-        with self._verifying(len(pairs)) as done:
-            for match in self._weighing.matches(pairs, (*self._other_rungs(embedder), asked), done):
+        with self._weighing.stage(len(pairs)) as done:
+            for match in self._weighing.matches(pairs, self._rungs(embedder, threshold), done):
                 if not match.refuted:
                     yield match
 
@@ -135,9 +130,6 @@ class StoredSearch(Search):
                 f"told as no copy: {counted(outdone, 'match')} with a reference where another one of its set is closer "
                 "in the same place and is no copy of it"
             )
-
-    def _verifying(self, count: int | None) -> AbstractContextManager[Done]:
-        return nullcontext(lambda _more: None) if self._verifier is None else self._verifier.stage(count)
 
     def _near(self, embedder: str, threshold: float, among: Asked) -> set[Pair]:
         """Pairs at or above the threshold, and where they are verified, the closest below it too."""
@@ -159,33 +151,16 @@ class StoredSearch(Search):
     def alike(
         self, embedder: str, threshold: float, top: int, asked: Callable[[int, int], float | None]
     ) -> Iterable[Match]:
-        kept: Counter[int] = Counter()
-        rung = Evidence(embedder, Kind.LOOKALIKE, None, threshold)
-        asked_of = replace(self._pictures, parts=False)
-        crowds = self._crowds
-        found = self._candidates.above(embedder, threshold, asked_of)
-        apart = ((pair, score) for pair, score in found if crowds.get(pair[0], pair[0]) != crowds.get(pair[1], pair[1]))
-        near = sorted(apart, key=lambda hit: (-hit[1], hit[0]))
-        pairs = _unordered(pair for pair, _ in near)
-        matches = self._weighing.matches(pairs, (*self._copy_rungs, rung), None)
-
-        def least(first: int, second: int) -> float | None:
-            thresholds = (asked(*pair) for pair in self._stood_for(first, second))
-            return next((one for one in thresholds if one is not None), None)
-
-        for match in self._no_copies(matches, least, lambda sides: any(kept[one] < top for one in sides)):
-            # A pair is told if it is among the closest of either side that is of this scan: a favourite hides nothing.
-            sides = self._sides(match)
-            if any(kept[one] < top for one in sides):
-                kept.update(sides)
-                for first, second in self._stood_for(match.content, match.other):
-                    if (one := _at_least(replace(match, content=first, other=second), asked)) is not None:
-                        yield one
+        among = replace(self._pictures, parts=False)
+        return self._lookalikes.closest(Evidence(embedder, Kind.LOOKALIKE, None, threshold), among, top, asked)
 
     @cached_property
+    def _lookalikes(self) -> Lookalikes:
+        return Lookalikes(self._candidates, self._weighing, self._subject_set, self._copy_rungs, self._crowds)
+
+    @property
     def _crowds(self) -> Mapping[int, int]:
-        """Pictures in crowds of copies, by the one in the middle, of which each is a copy: so they are no lookalikes of
-        one another, and are not weighed each with each."""
+        """Pictures in crowds of copies, by the one in the middle."""
         if self._verify is None:
             return {}
         crowds: dict[int, int] = {}
@@ -194,37 +169,6 @@ class StoredSearch(Search):
                 pairs = sorted(self._candidates.middles(rung.signal, rung.threshold, self._pictures))
                 crowds.update((one.content, one.other) for one in self.weighed(rung.signal, rung.threshold, pairs))
         return crowds
-
-    def _stood_for(self, first: int, second: int) -> Iterator[Pair]:
-        """Yields a pair, and those of the contents with the same pixels that each of it stands for."""
-        yield first, second
-        yield from ((twin, second) for twin in self.twins_of(first))
-        yield from ((first, twin) for twin in self.twins_of(second))
-
-    def _no_copies(
-        self,
-        matches: Iterable[Match],
-        asked: Callable[[int, int], float | None],
-        wanted: Callable[[Sequence[int]], bool],
-    ) -> Iterator[Match]:
-        """Keeps pairs that are `asked` and no copies; verifies, some at a time, only those still `wanted`."""
-        waiting = iter(matches)
-        with self._verifying(None) as done:
-            while some := list(islice(waiting, VERIFIED_TOGETHER)):
-                asked_for = [found for found in some if wanted(self._sides(found))]
-                held = [match for found in asked_for if (match := _at_least(found, asked)) is not None]
-                if self._verify is None:
-                    yield from (match for match in held if not any(rung.holds for rung in match.evidence[:-1]))
-                else:
-                    copies = [match for match in held if not any(rung.holds for rung in match.evidence[:2])]
-                    yield from (one for one in self._weighing.verified(copies, done) if self._is_lookalike(one))
-
-    def _is_lookalike(self, match: Match) -> bool:
-        """Whether a pair that should have been verified is no copy; one that could not be goes by its other rungs."""
-        return match.refuted or not any(rung.holds for rung in match.evidence[:-1])
-
-    def _sides(self, match: Match) -> Sequence[int]:
-        return [one for one in (match.content, match.other) if one in self._subject_set]
 
     def prohibited(
         self, embedder: str, threshold: float, sets: Sequence[str], copies_only: bool | None = None
@@ -238,10 +182,9 @@ class StoredSearch(Search):
         pairs |= {(content, content) for content in self._subjects}
         entries = self._sets.entries(sets, {other for _, other in pairs})
         pairs = {pair for pair in pairs if pair[1] in entries}
-        asked = Evidence(embedder, self._kind(embedder), None, threshold)
         strict = self._embedders[embedder].finds_copies if copies_only is None else copies_only
-        with self._verifying(len(pairs)) as done:
-            found = self._weighing.matches(sorted(pairs), (*self._other_rungs(embedder), asked), done)
+        with self._weighing.stage(len(pairs)) as done:
+            found = self._weighing.matches(sorted(pairs), self._rungs(embedder, threshold), done)
             named = {content: frozenset(one.set for one in kept) for content, kept in entries.items()}
             for match in self._beside_rivals(found, named):
                 if not (strict and match.refuted):
@@ -284,26 +227,8 @@ class StoredSearch(Search):
         known.sort(key=lambda rung: not self._embedders[rung[0]].finds_copies)
         return [Evidence(name, self._kind(name), None, threshold) for name, threshold in known]
 
-    def _other_rungs(self, embedder: str) -> Sequence[Evidence]:
-        """The copy rungs of stronger or equal kind that another model than the rule's own has to say."""
-        own = self._kind(embedder).rank
-        return [rung for rung in self._copy_rungs if rung.signal != embedder and rung.kind.rank <= own]
-
-
-def _unordered(pairs: Iterable[Pair]) -> Iterator[Pair]:
-    """Keeps the first met of (a, b) and (b, a)."""
-    seen: set[Pair] = set()
-    for first, second in pairs:
-        key = (min(first, second), max(first, second))
-        if key not in seen:
-            seen.add(key)
-            yield first, second
-
-
-def _at_least(match: Match, asked: Callable[[int, int], float | None]) -> Match | None:
-    """Returns the match with what is asked of this pair; None where it has less, or is not asked."""
-    if (least := asked(match.content, match.other)) is None:
-        return None
-    *others, last = match.evidence
-    at_least = replace(match, evidence=(*others, replace(last, threshold=least)))
-    return at_least if at_least.evidence[-1].holds else None
+    def _rungs(self, embedder: str, threshold: float) -> Sequence[Evidence]:
+        """The copy rungs of stronger or equal kind that another model has to say, then the rule's own question."""
+        own = Evidence(embedder, self._kind(embedder), None, threshold)
+        others = (rung for rung in self._copy_rungs if rung.signal != embedder and rung.kind.rank <= own.kind.rank)
+        return [*others, own]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -36,6 +37,14 @@ class Weighing:
         self._vectors: dict[str, dict[int, Vectors]] = {}
         self.denied: set[frozenset[str]] = set()
         """Pairs, by SHA-256, that matched and were left out, because a reviewer has called them no match."""
+
+    @property
+    def verifies(self) -> bool:
+        return self._verifier is not None
+
+    def stage(self, count: int | None) -> AbstractContextManager[Done]:
+        """Shows how far `count` pairs are verified; None: as many as are asked for. Without a verifier nothing."""
+        return nullcontext(lambda _more: None) if self._verifier is None else self._verifier.stage(count)
 
     def fingerprint(self, content: int) -> Fingerprint:
         """Returns what is known of a content without a model."""
