@@ -146,6 +146,10 @@ class Registry:
             raise ArgumentError(f"no report format named `{name}`", hint=did_you_mean(name, list(self.reporters)))
         return self.reporters[name](width=width, colour=colour)
 
+    def check_store(self, url: str) -> str:
+        """Returns `url` without secrets, and opens nothing. Raises: ArgumentError for one that no store has."""
+        return self.store_type(url).checked(url)
+
     def open_store(self, url: str) -> Store:
         """Opens the store at `url`. Raises: ArgumentError for an unknown scheme, StoreError."""
         return self.store_type(url).open(url)

@@ -123,7 +123,15 @@ def test_policy_check_tells_a_wrong_keep_in_the_words_of_the_policy(run: Run, ke
     assert told in ran.err
 
 
-@pytest.mark.parametrize(("store", "told"), [("sqlite://two.db", "three slashes"), ("sqlit:///a.db", "sqlite")])
+@pytest.mark.parametrize(
+    ("store", "told"),
+    [
+        ("sqlite://two.db", "three slashes"),
+        ("sqlit:///a.db", "sqlite"),
+        ("mysql://ann@db.example", "names no database"),
+        ("mariadb://ann@db.example/shop?ssl=0", "unknown in the store's URL: ssl"),
+    ],
+)
 def test_policy_check_refuses_a_store_that_no_scan_could_open(
     run: Run, policy_file: Path, store: str, told: str
 ) -> None:
@@ -132,6 +140,15 @@ def test_policy_check_refuses_a_store_that_no_scan_could_open(
     ran = run("policy", "check", policy_file)
     assert ran.code == 2
     assert told in ran.err
+
+
+def test_policy_check_asks_no_server_and_shows_no_password(run: Run, policy_file: Path) -> None:
+    with policy_file.open("a") as stream:
+        stream.write("store: mysql://ann:s3ntinel@db.invalid/shop?option_file=/nowhere/my.cnf\n")
+    ran = run("policy", "check", policy_file)
+    assert ran.code == 0
+    assert "store: mysql://ann@db.invalid/shop?option_file=/nowhere/my.cnf" in ran.out
+    assert "s3ntinel" not in ran.out + ran.err
 
 
 @pytest.mark.parametrize(

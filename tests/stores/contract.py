@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from moderator.contracts import Entry, Generation, Known, Scope, Store
-from moderator.errors import StoreError, VectorError
+from moderator.errors import ArgumentError, StoreError, VectorError
 from moderator.models import Decision, Evidence, Finding, Kind, Reference, Report, Unjudged, Verdict
 from moderator.policy import SearchSpec
 from moderator.search import hashed, index, near
@@ -128,9 +128,13 @@ def report(*findings: Finding) -> Report:
 
 
 class StoreContract:
-    """The tests. A subclass names the store's class."""
+    """The tests. A subclass names the store's class, and two URLs that cannot be opened."""
 
     store_class: ClassVar[type[Store]]
+    nowhere: ClassVar[str]
+    """The URL of a store that cannot be opened."""
+    malformed: ClassVar[str]
+    """One of the store's schemes that can be the URL of no store."""
 
     @pytest.fixture
     def store(self, url: str) -> Iterator[Store]:
@@ -143,6 +147,23 @@ class StoreContract:
         monkeypatch.setattr(near, "INDEXED", 1)
         monkeypatch.setattr(hashed, "INDEXED", 1)
         monkeypatch.setattr(index, "folder_of", lambda _: tmp_path / "index")
+
+    # Its URL
+
+    def test_a_url_is_checked_where_there_is_nothing_to_open(self) -> None:
+        assert self.store_class.checked(self.nowhere) == self.nowhere
+        with pytest.raises(StoreError):
+            self.store_class.open(self.nowhere)
+
+    def test_a_malformed_url_is_refused_in_the_same_words_before_it_is_opened(self) -> None:
+        with pytest.raises(ArgumentError) as checked:
+            self.store_class.checked(self.malformed)
+        with pytest.raises(ArgumentError) as opened:
+            self.store_class.open(self.malformed)
+        assert (str(checked.value), checked.value.hint) == (str(opened.value), opened.value.hint)
+
+    def test_the_url_is_the_one_that_was_opened_less_its_secrets(self, url: str, store: Store) -> None:
+        assert store.url == self.store_class.checked(url) == url
 
     # What is known of a path
 
@@ -794,6 +815,3 @@ class StoreContract:
     def test_the_status_names_engine_and_schema(self, store: Store) -> None:
         assert store.status()["engine"]
         assert int(store.status()["schema"]) >= 1
-
-    def test_the_url_is_the_one_that_was_opened_less_its_secrets(self, url: str, store: Store) -> None:
-        assert store.url == url

@@ -77,18 +77,18 @@ def test_plaintext_on_this_machine_can_be_asked_for(host: str) -> None:
 
 def test_the_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD_VARIABLE, SENTINEL)
-    assert parse("mysql://ann@db.example/shop").password == SENTINEL
+    assert parse("mysql://ann@db.example/shop").with_credentials().password == SENTINEL
 
 
 def test_the_password_comes_from_a_mysql_option_file(tmp_path: Path) -> None:
     (tmp_path / "my.cnf").write_text(f'[mysqld]\nskip-networking\n[client]\nuser=bob\npassword="{SENTINEL}"\n')
-    found = parse(f"mysql://db.example/shop?option_file={tmp_path}/my.cnf")
+    found = parse(f"mysql://db.example/shop?option_file={tmp_path}/my.cnf").with_credentials()
     assert (found.user, found.password) == ("bob", SENTINEL)
 
 
 def test_a_user_in_the_url_outranks_that_of_the_option_file(tmp_path: Path) -> None:
     (tmp_path / "my.cnf").write_text("[client]\nuser=bob\n")
-    assert parse(f"mysql://ann@db.example/shop?option_file={tmp_path}/my.cnf").user == "ann"
+    assert parse(f"mysql://ann@db.example/shop?option_file={tmp_path}/my.cnf").with_credentials().user == "ann"
 
 
 @pytest.mark.parametrize("text", [None, f"password={SENTINEL}\n", f"[client\npassword={SENTINEL}\n"])
@@ -98,12 +98,12 @@ def test_an_option_file_that_cannot_be_read_is_refused_without_telling_what_it_h
     if text is not None:
         (tmp_path / "my.cnf").write_text(text)
     with pytest.raises(StoreError, match=r"my\.cnf") as refusal:
-        parse(f"mysql://db.example/shop?option_file={tmp_path}/my.cnf")
+        parse(f"mysql://db.example/shop?option_file={tmp_path}/my.cnf").with_credentials()
     assert "s3ntinel" not in f"{refusal.value}{refusal.value.hint}{refusal.value.__cause__}"
 
 
 def test_a_password_in_the_url_is_taken_and_not_shown() -> None:
-    found = parse(f"mysql://ann:{QUOTED}@db.example/shop")
+    found = parse(f"mysql://ann:{QUOTED}@db.example/shop").with_credentials()
     assert (found.password, found.shown) == (SENTINEL, "mysql://ann@db.example/shop")
     assert "s3ntinel" not in repr(found)
 

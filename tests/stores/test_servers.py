@@ -22,3 +22,5 @@ def execute(engine: Engine, url: str, migrated: dict[str, str]) -> Execute:
 
 class TestSqlStore(StoreContract):
     store_class = SqlStore
+    nowhere = "mysql://ann@localhost:1/shop?plaintext=1&option_file=/nowhere/my.cnf"
+    malformed = "mysql://ann@localhost:1"

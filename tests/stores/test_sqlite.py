@@ -44,6 +44,8 @@ def execute(tmp_path: Path) -> Execute:
 
 class TestSqliteStore(StoreContract):
     store_class = SqlStore
+    nowhere = "sqlite:////dev/null/moderator.db"
+    malformed = "sqlite://moderator.db"
 
 
 def everything_below(folder: Path) -> bytes:

@@ -18,19 +18,13 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy file, or the name of a ready one.")],
 ) -> None:
     """Check a policy and name every problem by line."""
-    from moderator.stores import sqlite
-    from moderator.stores.address import redacted
-
     chosen = session(str(file))
-    url = chosen.policy.store or ""
-    chosen.registry.store_type(url)
-    if url.startswith("sqlite:"):
-        sqlite.path_of(url)
+    store = chosen.registry.check_store(chosen.policy.store or "")
     rules = ", ".join(f"{rule.id} ({rule.detector}, {rule.verdict.value})" for rule in chosen.policy.rules)
     out = screen.console()
     out.print(f"{file} is fine.", markup=False)
     out.print(f"  rules: {rules}", markup=False)
-    out.print(f"  store: {redacted(url)}", markup=False)
+    out.print(f"  store: {store}", markup=False)
 
 
 @app.command()

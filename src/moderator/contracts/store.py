@@ -37,6 +37,12 @@ class Store(ABC):
 
     @classmethod
     @abstractmethod
+    def checked(cls, url: str) -> str:
+        """Returns `url` without secrets, and opens nothing. Raises: ArgumentError, no store of this type has such a
+        URL."""
+
+    @classmethod
+    @abstractmethod
     def open(cls, url: str) -> Store:
         """Opens the store at `url`, migrating it. Raises: StoreError; a newer schema is refused."""
 

@@ -6,7 +6,7 @@ import getpass
 import ipaddress
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -30,7 +30,10 @@ class Address:
 
     Attributes:
         shown: the URL without its password.
+        user: empty where nothing names one yet.
+        password: None where nothing tells one yet.
         socket: the path of a unix socket; empty for TCP.
+        option_file: a MySQL option file with the user and the password; empty for none.
         ca: a file with the authorities that may vouch for the server; empty for those this machine trusts.
         plaintext: whether TCP without TLS was asked for; only on loopback.
         timeout: seconds that the server may take for one answer.
@@ -42,8 +45,9 @@ class Address:
     host: str
     port: int
     database: str
-    password: str = field(repr=False)
+    password: str | None = field(default=None, repr=False)
     socket: str = ""
+    option_file: str = ""
     ca: str = ""
     plaintext: bool = False
     timeout: float = TIMEOUT
@@ -53,14 +57,24 @@ class Address:
         """Where the server is, for messages."""
         return self.socket or f"{self.host}:{self.port}"
 
+    def with_credentials(self) -> Address:
+        """Returns it with the user and the password, those of the URL first.
+
+        Else the password is that of MODERATOR_STORE_PASSWORD or of the option file, and the user that of the file, or
+        who runs this. Raises: StoreError, the file cannot be read.
+        """
+        filed = _option_file(self.option_file) if self.option_file else {}
+        passwords = (self.password, os.environ.get(PASSWORD_VARIABLE), filed.get("password"))
+        return replace(
+            self,
+            user=self.user or filed.get("user", "") or getpass.getuser(),
+            password=next((one for one in passwords if one is not None), ""),
+        )
+
 
 def parse(url: str) -> Address:
-    """Reads a server's URL. The password is the URL's, or that of MODERATOR_STORE_PASSWORD, or of the option file.
-
-    Raises:
-        ArgumentError: the URL is malformed, or asks for plaintext over a network.
-        StoreError: the option file cannot be read.
-    """
+    """Reads a server's URL, and nothing that it names. Raises: ArgumentError, it is malformed, or asks for plaintext
+    over a network."""
     shown = redacted(url)
     try:
         parts = urlsplit(url)
@@ -80,18 +94,16 @@ def parse(url: str) -> Address:
             f"without TLS everyone between here and {host} could read the vectors",
             hint="leave out `plaintext`, which is for this machine only",
         )
-    filed = _option_file(asked["option_file"]) if asked.get("option_file") else {}
-    password = unquote(parts.password) if parts.password is not None else None
-    chosen = (password, os.environ.get(PASSWORD_VARIABLE), filed.get("password"))
     return Address(
         scheme=parts.scheme,
         shown=shown,
-        user=unquote(parts.username or "") or filed.get("user", "") or getpass.getuser(),
+        user=unquote(parts.username or ""),
         host=host,
         port=port,
         database=database,
-        password=next((one for one in chosen if one is not None), ""),
+        password=None if parts.password is None else unquote(parts.password),
         socket=str(Path(asked["unix_socket"]).expanduser()) if asked.get("unix_socket") else "",
+        option_file=asked.get("option_file", ""),
         ca=asked.get("ssl_ca", ""),
         plaintext=plaintext,
         timeout=timeout,

@@ -51,7 +51,7 @@ class ServerDriver:
         private: dict[str, Any] = {"ssl": self._tls} if self._tls else {"ssl_disabled": True}
         return pymysql.connect(
             user=address.user,
-            password=address.password.encode(),  # a str would be encoded as Latin-1
+            password=(address.password or "").encode(),  # a str would be encoded as Latin-1
             database=self.database or None,
             charset="utf8mb4",
             autocommit=True,

@@ -36,6 +36,13 @@ class SqlStore(Pictures, Nearest, Results):
         self.approximates = bool(session.dialect.index)
 
     @classmethod
+    def checked(cls, url: str) -> str:
+        if url.partition(":")[0] != SQLITE.name:
+            return address.parse(url).shown
+        sqlite.path_of(url)
+        return url
+
+    @classmethod
     def open(cls, url: str) -> SqlStore:
         store = cls.unmigrated(url)
         try:
@@ -54,7 +61,7 @@ class SqlStore(Pictures, Nearest, Results):
         if url.partition(":")[0] == SQLITE.name:
             file = sqlite.SqliteDriver(sqlite.path_of(url))
             return cls(Session(file, SQLITE, None), url, f"{SQLITE.title} {sqlite.version()}")
-        where = address.parse(url)
+        where = address.parse(url).with_credentials()
         driver = connect.ServerDriver(replace(where, timeout=max(timeout, where.timeout)))
         dialect, version, connection = connect.greet(driver)
         return cls(Session(driver, dialect, connection), where.shown, f"{dialect.title} {version}")
@@ -66,7 +73,7 @@ class SqlStore(Pictures, Nearest, Results):
         Raises: ArgumentError, StoreError.
         """
         if url.partition(":")[0] != SQLITE.name:
-            where = address.parse(url)
+            where = address.parse(url).with_credentials()
             driver = connect.ServerDriver(where, database="")
             dialect, _, connection = connect.greet(driver)
             with closing(Session(driver, dialect, connection)) as session:
