@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 
 from moderator.contracts import Embedder, Progress
 from moderator.errors import ArgumentError, ModeratorError
-from moderator.ladder import PROHIBITED, StoredSearch
+from moderator.ladder import StoredSearch
 from moderator.models import Fault, Finding
-from moderator.policy import Policy, Rule
+from moderator.policy import PROHIBITED, Policy, Rule
 from moderator.registry import Registry, describe
 
 
 def check_prompts(policy: Policy, embedders: Mapping[str, Embedder]) -> None:
     """Raises: ArgumentError for texts that no rule could ask about."""
-    rules = [rule for rule in policy.rules if rule.detector == PROHIBITED]
+    rules = policy.rules_of(PROHIBITED)
     for name, declared in policy.reference_sets.items():
         asking = [embedders[policy.embedder_of(rule)] for rule in rules if not rule.sets or name in rule.sets]
         if declared.prompts and asking and not any(embedder.reads_text for embedder in asking):

@@ -24,9 +24,8 @@ from moderator.edits.copies import original, save_copies
 from moderator.errors import ArgumentError, PluginError, did_you_mean
 from moderator.ingest import Ingest, Ingested
 from moderator.intake.walk import walk
-from moderator.ladder import PROHIBITED
 from moderator.models import Finding, Kind, Report, Verdict
-from moderator.policy import Policy
+from moderator.policy import PROHIBITED, Policy
 from moderator.registry import Registry
 from moderator.scanning import Pictures as Wanted
 from moderator.scanning import judge
@@ -178,7 +177,7 @@ def _attacked(policy: Policy, folder: Path) -> Policy:
 
 def _sets(policy: Policy) -> Sequence[str]:
     """The sets that prohibited rules ask, without allowlists."""
-    rules = [rule for rule in policy.rules if rule.detector == PROHIBITED]
+    rules = policy.rules_of(PROHIBITED)
     declared = [name for name, one in policy.reference_sets.items() if not one.allow]
     wanted = {name for rule in rules for name in (rule.sets or declared or [SET])}
     return sorted(wanted - {name for name, one in policy.reference_sets.items() if one.allow})

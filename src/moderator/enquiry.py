@@ -12,10 +12,9 @@ from moderator.errors import ArgumentError, ModelError, UnreadableImage
 from moderator.intake.decode import Decoded
 from moderator.intake.pool import DecoderPool
 from moderator.intake.walk import walk
-from moderator.ladder import DUPLICATES, PROHIBITED
 from moderator.models import Evidence, Image, Kind, Preprocessing, Unjudged
 from moderator.parts import box_of
-from moderator.policy import Limits, Policy
+from moderator.policy import DUPLICATES, PROHIBITED, Limits, Policy
 from moderator.registry import Registry
 from moderator.search import rungs
 from moderator.search.near import Near

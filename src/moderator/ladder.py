@@ -16,7 +16,7 @@ from moderator.contracts import Embedder, Found, Search, Store
 from moderator.gallery import Gallery
 from moderator.lookalikes import Lookalikes
 from moderator.models import Evidence, Image, Kind, Match, Reference
-from moderator.policy import Policy, ReferenceSet
+from moderator.policy import DUPLICATES, Policy, ReferenceSet
 from moderator.rivals import beside_rivals
 from moderator.search.hashed import Hashed
 from moderator.search.near import Asked, Near
@@ -27,10 +27,6 @@ from moderator.verification import Verifier
 from moderator.weighing import Weighing
 from moderator.wording import counted
 
-DUPLICATES = "duplicates"
-"""Rules of this detector say from which similarity on two pictures are copies."""
-PROHIBITED = "prohibited"
-"""Rules of this detector ask reference sets."""
 MEANING_BELOW = 0.1
 """How far below a rule's threshold a model of meaning still gives candidates to verify."""
 
@@ -221,7 +217,7 @@ class StoredSearch(Search):
     @cached_property
     def _copy_rungs(self) -> Sequence[Evidence]:
         """What the policy's own `duplicates` rules call a copy, in the order of the ladder."""
-        rules = [rule for rule in self._policy.rules if rule.detector == DUPLICATES]
+        rules = self._policy.rules_of(DUPLICATES)
         named = [(self._policy.embedder_of(rule), rule.threshold) for rule in rules]
         known = [(name, threshold) for name, threshold in dict.fromkeys(named) if name in self._embedders]
         known.sort(key=lambda rung: not self._embedders[rung[0]].finds_copies)

@@ -20,6 +20,10 @@ from moderator.resources import ready_policies
 from moderator.validation import CrossCheck, Vocabulary, problem
 
 DEFAULT_STORE = "moderator.db"
+DUPLICATES = "duplicates"
+"""Rules of this detector say from which similarity on two pictures are copies."""
+PROHIBITED = "prohibited"
+"""Rules of this detector ask reference sets."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 
@@ -164,6 +168,10 @@ class Policy(_Section):
             hint = did_you_mean(embedder, list(self.embedders))
             raise ArgumentError(f"no embedder named `{embedder}` in the policy", hint=hint)
         return embedder
+
+    def rules_of(self, detector: str) -> list[Rule]:
+        """Returns the rules of a detector, in their order."""
+        return [rule for rule in self.rules if rule.detector == detector]
 
     def embedder_of(self, rule: Rule) -> str:
         """Returns the name of the embedder that `rule` uses."""

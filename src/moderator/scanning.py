@@ -14,10 +14,10 @@ from moderator.errors import ArgumentError
 from moderator.ingest import Ingest, Ingested
 from moderator.intake.pool import SpareWorkers
 from moderator.intake.walk import walk
-from moderator.ladder import PROHIBITED, StoredSearch
+from moderator.ladder import StoredSearch
 from moderator.models import Decision, Finding, Image, Report, Verdict
 from moderator.paths import found_at, printable
-from moderator.policy import DEFAULT_STORE, Limits, Policy
+from moderator.policy import DEFAULT_STORE, PROHIBITED, Limits, Policy
 from moderator.registry import Registry
 from moderator.runners.local import LocalRunner
 from moderator.runners.runner import Runner
@@ -192,7 +192,7 @@ def _references(
     store: Store, policy: Policy, ingest: Ingest, embedders: Mapping[str, Embedder]
 ) -> tuple[int, list[str]]:
     """Brings reference sets up to date; returns how many references no rule can use, and what to say of it."""
-    rules = [rule for rule in policy.rules if rule.detector == PROHIBITED]
+    rules = policy.rules_of(PROHIBITED)
     wanted = {name for rule in rules for name in (rule.sets or policy.reference_sets)}
     notes: list[str] = []
     unread = 0

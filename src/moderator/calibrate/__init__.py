@@ -18,13 +18,13 @@ from moderator.calibrate.verified import log_odds, probability
 from moderator.document import Place
 from moderator.errors import ArgumentError, did_you_mean
 from moderator.models import VERIFIED
-from moderator.policy import Policy, Rule
+from moderator.policy import DUPLICATES, PROHIBITED, Policy, Rule
 
 EVEN = 0.5
 """Verification is never asked for less: below, another picture is the likelier of two."""
 PARTS = (1_000, 10_000)
 """To what part of 1 a threshold and a probability are rounded."""
-DETECTORS = ("duplicates", "prohibited")
+DETECTORS = (DUPLICATES, PROHIBITED)
 """Detectors whose thresholds tell copies from other pictures."""
 
 
@@ -142,7 +142,8 @@ def scored(signal: str, number: float) -> float:
     return log_odds(number) if signal == VERIFIED else number
 
 
-def _number(signal: str, score: float) -> float:
+def number_of(signal: str, score: float) -> float:
+    """Returns a score of a signal as a number of the policy."""
     return probability(score) if signal == VERIFIED else score
 
 
@@ -163,7 +164,7 @@ def _threshold(signal: str, impostors: Impostors, tail: Tail, wanted: Wanted) ->
     if point is None:
         return _Found(None, refused=_refusal(impostors, tail))
     low, high = interval(impostors, tail, lambda one: one.threshold(wanted.rate), wanted.confidence, wanted.seed)
-    estimate, *ends = (_number(signal, score) for score in (point, low, high))
+    estimate, *ends = (number_of(signal, score) for score in (point, low, high))
     taken = max(estimate, ends[1]) if wanted.cautious else estimate
     if signal == VERIFIED:
         taken = max(taken, EVEN)

@@ -13,7 +13,7 @@ from moderator.calibrate.similarities import Pair
 from moderator.contracts import CatalogueOptions, Store
 from moderator.intake.walk import walk
 from moderator.models import Image
-from moderator.policy import Policy
+from moderator.policy import DUPLICATES, Policy
 
 Columns = Mapping[str, Mapping[str, str]]
 """Metadata columns of pictures, by absolute path."""
@@ -39,7 +39,7 @@ def variants_of(policy: Policy, images: Mapping[int, Sequence[Image]]) -> Mappin
 
 def _catalogues(policy: Policy) -> Sequence[CatalogueOptions]:
     """What each rule knows of items; without a rule, what the default one does."""
-    named = [rule.options for rule in policy.rules if rule.detector == "duplicates"] or [{}]
+    named = [rule.options for rule in policy.rules_of(DUPLICATES)] or [{}]
     columns = ("same", "differ")
     return [CatalogueOptions(**{name: one[name] for name in columns if name in one}) for one in named]
 

@@ -12,8 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from moderator.calibrate import Calibrated, Calibration, Share, detected, matched, scored
-from moderator.calibrate.verified import probability
+from moderator.calibrate import Calibrated, Calibration, Share, detected, matched, number_of, scored
 from moderator.cli import screen
 from moderator.models import VERIFIED
 from moderator.reports.terminal import visible
@@ -93,7 +92,7 @@ def _stands_on(name: str, similarities: Similarities, tail: Tail) -> str:
     if similarities.variants:
         text += f"; left out as one item in two colours: {counted(len(similarities.variants), 'pair')}"
     if tail.goodness:
-        text += f". Beyond {_number(name, tail.counted):.3f} extrapolated from {tail.count:,} pairs"
+        text += f". Beyond {number_of(name, tail.counted):.3f} extrapolated from {tail.count:,} pairs"
         text += f" (fit p = {tail.goodness:.2f})"
     return text
 
@@ -168,10 +167,6 @@ def _twins(found: Calibration, names: Mapping[int, str]) -> Iterator[RenderableT
             yield Text(f"  and {len(twins) - WORST:,} more: --json FILE has them all")
 
 
-def _number(name: str, score: float) -> float:
-    return probability(score) if name == VERIFIED else score
-
-
 def _closest(name: str, similarities: Similarities, names: Mapping[int, str]) -> Iterator[RenderableType]:
     """Shows the pairs that set the tail: if one is a copy, `decide --match` takes it out."""
     impostors = similarities.impostors
@@ -182,7 +177,7 @@ def _closest(name: str, similarities: Similarities, names: Mapping[int, str]) ->
     for place in range(min(CLOSEST, len(impostors.scores))):
         pair = (similarities.contents[side[place]] for side in (impostors.first, impostors.second))
         shown = screen.two(*(names.get(int(content), "?") for content in pair))
-        table.add_row(f"{_number(name, float(impostors.scores[place])):.3f}", shown)
+        table.add_row(f"{number_of(name, float(impostors.scores[place])):.3f}", shown)
     yield Padding(table, (0, 0, 0, 2))
 
 
@@ -249,7 +244,7 @@ def _embedder(found: Calibration, name: str) -> Mapping[str, Any]:
         "threshold": threshold,
         "matched": _shared(matched(similarities.impostors, score, found.wanted.confidence)),
         "found": {edit or "all": _shared(share) for edit, share in shares.items()},
-        "curve": curve(found, name, [step / 100 for step in range(0, 101)]),
+        "curve": curve(found, name, [step / 100 for step in range(101)]),
     }  # fmt: skip
 
 

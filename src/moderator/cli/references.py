@@ -12,7 +12,6 @@ from moderator.errors import ArgumentError
 
 if TYPE_CHECKING:
     from moderator.contracts import Embedder
-    from moderator.policy import Rule
 
 app = typer.Typer(help="Fill, list and empty the sets of prohibited pictures.", no_args_is_help=True)
 
@@ -31,6 +30,7 @@ def add(
     from moderator import references
     from moderator.cli.progress import progress
     from moderator.ingest import Ingest
+    from moderator.policy import PROHIBITED
     from moderator.reports.terminal import visible
 
     chosen = session(policy, store)
@@ -46,7 +46,7 @@ def add(
         out.print(f"  not added: {visible(one.path)}: {one.reason}", markup=False)
     if added.ingested.skipped:
         out.print(f"  skipped: {len(added.ingested.skipped):,} that are no pictures")
-    if not any(not rule.sets or set_name in rule.sets for rule in _rules(chosen)):
+    if not any(not rule.sets or set_name in rule.sets for rule in chosen.policy.rules_of(PROHIBITED)):
         out.print(f"  note: no rule of the policy {chosen.name} asks this set", markup=False)
     raise typer.Exit(5 if added.ingested.rejected else 0)
 
@@ -104,13 +104,9 @@ def remove(
     screen.console().print(f"{set_name}: {removed:,} removed", markup=False)
 
 
-def _rules(chosen: Session) -> list[Rule]:
-    from moderator.ladder import PROHIBITED
-
-    return [rule for rule in chosen.policy.rules if rule.detector == PROHIBITED]
-
-
 def _embedders(chosen: Session) -> list[Embedder]:
     """The embedders of the rules that ask reference sets; of all rules where none does."""
-    rules = _rules(chosen) or list(chosen.policy.rules)
+    from moderator.policy import PROHIBITED
+
+    rules = chosen.policy.rules_of(PROHIBITED) or chosen.policy.rules
     return list(chosen.registry.make_embedders(chosen.policy.model_copy(update={"rules": rules})).values())
