@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from moderator.cli import output, screen
-from moderator.cli.options import PolicyOption, session
+from moderator.cli.options import ConfidenceOption, DrawingOption, FiguresOption, PolicyOption, session
 from moderator.errors import ModelError
 
 
@@ -30,12 +30,12 @@ def attack(
         typer.Option(metavar="EMBEDDER", help="Leave out this embedder and its rules, such as one without weights."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Chooses the pictures and drives the edits.")] = 0,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
+    confidence: ConfidenceOption = 0.95,
     least: Annotated[
         float | None, typer.Option(metavar="RATE", min=0, max=1, help="Exit with 1 if fewer copies are found.")
     ] = None,
-    as_json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here.")] = None,
-    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw what is shown here.")] = None,
+    as_json: FiguresOption = None,
+    svg: DrawingOption = None,
 ) -> None:
     """Show which edited copies get past a policy.
 

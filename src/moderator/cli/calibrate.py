@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import output, screen
-from moderator.cli.options import PolicyOption, StoreOption, find_policy, session, wanted_pictures
+from moderator.cli.options import (
+    ConfidenceOption,
+    DrawingOption,
+    FiguresOption,
+    PolicyOption,
+    StoreOption,
+    find_policy,
+    session,
+    wanted_pictures,
+)
 from moderator.errors import ArgumentError
 from moderator.wording import counted
 
@@ -44,7 +53,7 @@ def calibrate(
     rate: Annotated[
         float, typer.Option(min=1e-12, max=0.5, help="False matches among comparisons of two different pictures.")
     ] = 1e-6,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
+    confidence: ConfidenceOption = 0.95,
     cautious: Annotated[
         bool,
         typer.Option(
@@ -61,8 +70,8 @@ def calibrate(
     out: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the changed policy here.")
     ] = None,
-    as_json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here.")] = None,
-    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw what is shown here.")] = None,
+    as_json: FiguresOption = None,
+    svg: DrawingOption = None,
     policy: PolicyOption = None,
     store: StoreOption = None,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import output, screen
-from moderator.cli.options import PolicyOption, session
+from moderator.cli.options import JsonOption, PolicyOption, session
 
 if TYPE_CHECKING:
     from moderator.enquiry import Comparison
@@ -17,7 +17,7 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="A picture.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
     policy: PolicyOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show every rung of evidence about two pictures."""
     from moderator import enquiry

@@ -175,10 +175,9 @@ def _url(policy: str | None, store: str | None) -> str:
     from moderator.stores.sql import SqlStore
 
     chosen = session(policy, store)
-    url = chosen.policy.store or ""
-    if chosen.registry.stores.get(url.partition(":")[0]) is not SqlStore:
+    if chosen.registry.stores.get(chosen.url.partition(":")[0]) is not SqlStore:
         raise ArgumentError("`moderator db` keeps SQL stores only", hint=f"known: {', '.join(SqlStore.schemes)}")
-    return url
+    return chosen.url
 
 
 @contextmanager

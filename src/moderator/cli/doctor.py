@@ -97,7 +97,7 @@ def _model(chosen: Session, name: str) -> str:
 
 
 def _store(chosen: Session) -> str:
-    if (file := absent(chosen.policy.store or "")) is not None:
+    if (file := absent(chosen.url)) is not None:
         folder = next(one for one in file.absolute().parents if one.exists())
         if not os.access(folder, os.W_OK):
             raise EnvironmentFault(f"there is none at {file}, and no permission to write in {folder}")

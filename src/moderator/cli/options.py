@@ -60,6 +60,10 @@ EmbedderOption = Annotated[
     str | None,
     typer.Option("--embedder", metavar="NAME", help="One of the policy's embedders; the first one where left out."),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+FiguresOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here.")]
+DrawingOption = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw what is shown here.")]
+ConfidenceOption = Annotated[float, typer.Option("--confidence", min=0.5, max=0.999, help="Of the intervals.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +74,24 @@ class Session:
     policy: Policy
     name: str
 
+    @property
+    def url(self) -> str:
+        """Where the store is."""
+        return self.policy.store or ""
+
     def open_store(self) -> Store:
-        return self.registry.open_store(self.policy.store or "")
+        return self.registry.open_store(self.url)
 
     def known_store(self) -> Store:
         """Opens the store for a command that only asks. Raises: ArgumentError, as `made`."""
-        made(self.policy.store or "")
+        made(self.url)
         return self.open_store()
 
     @contextmanager
     def store_or_none(self) -> Iterator[Store]:
         """The store; where there is none yet an empty one that is gone in the end, as what only asks makes none."""
         with tempfile.TemporaryDirectory(prefix="moderator-") as folder:
-            none_yet = absent(self.policy.store or "") is not None
+            none_yet = absent(self.url) is not None
             with self.registry.open_store(f"sqlite:///{folder}/empty.db") if none_yet else self.open_store() as opened:
                 yield opened
 
@@ -131,8 +140,9 @@ def session(policy: str | None, store: str | None = None) -> Session:
         raise
     if store is not None:
         loaded = loaded.model_copy(update={"store": store})
-    warn_of_secret(loaded.store or "")
-    return Session(registry, loaded, name)
+    chosen = Session(registry, loaded, name)
+    warn_of_secret(chosen.url)
+    return chosen
 
 
 def find_policy(policy: str | None) -> tuple[Path, str]:

@@ -19,7 +19,7 @@ def check(
 ) -> None:
     """Check a policy and name every problem by line."""
     chosen = session(str(file))
-    store = chosen.registry.check_store(chosen.policy.store or "")
+    store = chosen.registry.check_store(chosen.url)
     rules = ", ".join(f"{rule.id} ({rule.detector}, {rule.verdict.value})" for rule in chosen.policy.rules)
     out = screen.console()
     out.print(f"{file} is fine.", markup=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import output, screen
-from moderator.cli.options import EmbedderOption, PolicyOption, Session, StoreOption, session
+from moderator.cli.options import EmbedderOption, JsonOption, PolicyOption, Session, StoreOption, session
 from moderator.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def search(
     embedder: EmbedderOption = None,
     policy: PolicyOption = None,
     store: StoreOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    as_json: JsonOption = False,
     show_sql: Annotated[
         bool, typer.Option("--show-sql", help="Print the search as a statement for the store's own client.")
     ] = False,

@@ -105,8 +105,7 @@ def _rule(rule: str, findings: Sequence[Finding], folder: str) -> Iterator[Rende
         rows.add_row("", Text(visible(_evidence(finding, again=finding.group == group))))
         group = finding.group
     yield Padding(rows, (0, 0, 0, 2))
-    if len(findings) > ROWS:
-        yield Text(f"  … and {len(findings) - ROWS:,} more; --format json --output FILE has them all", style="dim")
+    yield from _more(len(findings) - ROWS)
     yield Text()
 
 
@@ -129,9 +128,13 @@ def _unjudged(title: str, style: str, paths: Sequence[Unjudged], folder: str) ->
     for one in paths[:shown]:
         table.add_row(Text(visible(one.path.removeprefix(folder))), Text(visible(one.reason), style="dim"))
     yield table
-    if len(paths) > shown:
-        yield Text(f"  … and {len(paths) - shown:,} more; --format json --output FILE has them all", style="dim")
+    yield from _more(len(paths) - shown)
     yield Text()
+
+
+def _more(left_out: int) -> Iterator[RenderableType]:
+    if left_out > 0:
+        yield Text(f"  … and {left_out:,} more; --format json --output FILE has them all", style="dim")
 
 
 def _summary(report: Report) -> Iterator[RenderableType]:

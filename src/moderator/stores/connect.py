@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from moderator.errors import ArgumentError, PasswordWanted, StoreError
 from moderator.stores.address import PASSWORD_VARIABLE, Address
-from moderator.stores.dialects import SERVERS, Dialect, recognise
+from moderator.stores.dialects import Dialect, recognise
 
 if TYPE_CHECKING:
     import pymysql
@@ -147,6 +147,3 @@ def _introduced(driver: ServerDriver, connection: Any) -> tuple[Dialect, str]:
         least = ".".join(map(str, dialect.least))
         raise StoreError(f"{address.place} is {dialect.title} {number}; {dialect.why} needs {least} or newer")
     return dialect, number
-
-
-SCHEMES: tuple[str, ...] = tuple(dialect.name for dialect in SERVERS)

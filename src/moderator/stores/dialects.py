@@ -9,9 +9,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-VECTOR_ROOM = 16_383
-"""The most dimensions of a MySQL VECTOR column (the manual's section on the VECTOR type); no engine here has more."""
-
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
