@@ -170,11 +170,7 @@ class Weighing:
         self._load_fingerprints(contents)
         known, model = self._vectors.setdefault(embedder, {}), self._embedders[embedder].model
         if missing := [content for content in contents if content not in known]:
-            for block in self._store.vectors(model, "all", missing):
-                for content in np.unique(block.contents).tolist():
-                    rows = np.flatnonzero(block.contents == content)
-                    views = tuple(block.views[row] for row in rows.tolist())
-                    known[content] = Vectors(model, views, block.matrix[rows])
+            known.update(rungs.by_content(self._store.vectors(model, "all", missing), model))
 
     def _load_fingerprints(self, contents: Sequence[int]) -> None:
         if missing := [content for content in contents if content not in self._fingerprints]:

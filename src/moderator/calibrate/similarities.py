@@ -166,17 +166,12 @@ def fingerprints(store: Store, contents: Sequence[int]) -> Mapping[int, Fingerpr
 
 
 def of_pairs(store: Store, embedder: Embedder, pairs: Sequence[tuple[int, int]]) -> Scores:
-    """Returns the cosine of each pair of contents by its closest views; NaN where one has no vector."""
+    """Returns the cosine of each pair of contents by its closest views, as a scan does; NaN where one has no vector."""
     wanted = sorted({content for pair in pairs for content in pair})
-    vectors: dict[int, Matrix] = {}
-    for block in store.vectors(embedder.model, "all", wanted):
-        for content in np.unique(block.contents).tolist():
-            vectors[content] = block.matrix[block.contents == content]
+    known = dict(rungs.by_content(store.vectors(embedder.model, "all", wanted), embedder.model))
     return np.array(
         [
-            float((vectors[first] @ vectors[second].T).max().clip(-1.0, 1.0))
-            if first in vectors and second in vectors
-            else np.nan
+            rungs.closest_views(known[first], known[second])[0] if {first, second} <= known.keys() else np.nan
             for first, second in pairs
         ]
     )

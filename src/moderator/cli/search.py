@@ -75,5 +75,6 @@ def _show(found: Sequence[Neighbour], name: str) -> None:
 def _embedder(chosen: Session, wanted: str | None, text: str | None) -> str:
     """Returns the embedder to ask: the one named, else the first that can take what is asked."""
     if wanted is None and text is not None:
-        wanted = next((name for name, spec in chosen.policy.embedders.items() if spec.type == "clip"), None)
+        made = ((name, chosen.registry.make_embedder(spec)) for name, spec in chosen.policy.embedders.items())
+        wanted = next((name for name, embedder in made if embedder.reads_text), None)
     return chosen.embedder(wanted)

@@ -5,15 +5,15 @@ identical bytes → identical pixels → same picture (PDQ, eight orientations) 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from moderator import parts
-from moderator.contracts import Fingerprint, Vectors
-from moderator.models import Evidence, Kind
+from moderator.contracts import Fingerprint, VectorBlock, Vectors
+from moderator.models import Evidence, Kind, ModelId
 from moderator.search import exact
 from moderator.vectors import Matrix
 
@@ -54,7 +54,7 @@ def pixels_rung(a: Fingerprint, b: Fingerprint) -> Evidence:
 def pdq_rung(a: Fingerprint, b: Fingerprint) -> Evidence:
     """The same picture by perceptual hash, in the closest of eight orientations; the same from either side."""
     if not a.pdq or not b.pdq:
-        return Evidence("pdq", Kind.COPY, None, PDQ_THRESHOLD, "not computed (extra: moderator[pdq])")
+        return Evidence("pdq", Kind.COPY, None, PDQ_THRESHOLD, "not known by its perceptual hash")
     if min(a.pdq_quality, b.pdq_quality) < PDQ_QUALITY:
         return Evidence("pdq", Kind.COPY, None, PDQ_THRESHOLD, "too flat or too regular to be told apart by its hash")
     ours = np.frombuffer(a.pdq, dtype=np.uint8).reshape(8, 32)
@@ -76,6 +76,14 @@ def cosine_rung(asked: Evidence, ours: Vectors, theirs: Vectors) -> Evidence:
         score = asked.threshold
     region = parts.region_of(views)
     return replace(asked, score=score, region=region, note=PART if region else asked.note)
+
+
+def by_content(blocks: Iterable[VectorBlock], model: ModelId) -> Iterator[tuple[int, Vectors]]:
+    """Yields each content of blocks, which are of `model`, with its vectors."""
+    for block in blocks:
+        for content in np.unique(block.contents).tolist():
+            rows = np.flatnonzero(block.contents == content)
+            yield content, Vectors(model, tuple(block.views[row] for row in rows.tolist()), block.matrix[rows])
 
 
 def closest_views(ours: Vectors, theirs: Vectors, *, whole: bool = False) -> tuple[float, tuple[str, str]]:
