@@ -11,7 +11,7 @@ import pytest
 from moderator.errors import ModelError
 from moderator.resources import ready_policies
 from tests.cli.conftest import Run
-from tests.scanning import picture
+from tests.scanning import POLICY, picture
 
 
 def test_without_arguments_it_shows_its_commands(run: Run) -> None:
@@ -273,6 +273,13 @@ def test_search_by_text_uses_a_model_that_knows_text(run: Run, policy_file: Path
     run("scan", "in")
     rows = json.loads(run("search", "--text", "red", "--json").out)
     assert [Path(row["path"]).name for row in rows] == ["red.png", "blue.png"]
+
+
+def test_a_text_is_asked_of_the_first_model_that_reads_text_of_whatever_type(run: Run, uploads: Path) -> None:
+    policy = POLICY.replace("embedders:\n", "embedders:\n  sscd: {type: onnx, model: sscd}\n")
+    Path("policy.yaml").write_text(policy.replace("threshold:", "embedder: fake, threshold:"))
+    run("scan", uploads)
+    assert len(json.loads(run("search", "--text", "red", "--json").out)) == 3
 
 
 def test_search_by_text_with_a_model_of_pictures_only_is_refused(run: Run) -> None:
