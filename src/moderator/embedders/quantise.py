@@ -137,10 +137,13 @@ def _longest(exact: ClipEmbedder) -> int:
 
 
 def _reduce(exact: Path, target: Path) -> None:
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    model = onnx.load(exact)
+    model.graph.ClearField("value_info")  # older onnxruntime transposes the weights of Gemm and then reads their shapes
     quantize_dynamic(
-        exact, target, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8,
+        model, target, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8,
         reduce_range=not machine.adds_int8_safely(),
     )  # fmt: skip
 
