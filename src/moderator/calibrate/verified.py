@@ -25,6 +25,7 @@ EVERY = 1e-6
 TWIN = 0.9
 """From this probability on, two of the user's pictures are taken for copies."""
 CEILING = 1 - 1e-9
+"""Probabilities above it have the log-odds of this one, so that a 1 has some."""
 
 Judged = Sequence[tuple[Found, int]]
 Odds = Mapping[Pair, float]

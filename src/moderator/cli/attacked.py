@@ -22,11 +22,13 @@ from moderator.wording import counted
 BLIND = 0.9
 """An edit found less often than this is a blind spot."""
 SPOTS = 6
+"""Blind spots that are named."""
 BAR = 10
 """Columns of a bar that stands for all copies of an edit."""
 SHED = ("severity", "family", "by", "interval", "")
 """Columns that a narrow screen leaves out, the first one first; --json has them all."""
 FALSE = 10
+"""False matches that are named."""
 OUTCOMES = {"blocked": ("█", "green"), "review": ("▓", "yellow"), "alike": ("░", "magenta"), "missed": ("·", "red")}
 """What became of a copy, best first, and how a bar draws it."""
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from moderator.calibrate import Calibrated, Calibration, Share, detected, matched, number_of, scored
+from moderator.calibrate.tail import MEASURED
 from moderator.cli import screen
 from moderator.models import VERIFIED
 from moderator.reports.terminal import visible
@@ -30,7 +31,9 @@ SURE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 BAR = 20
 """Columns of a bar that stands for all copies."""
 CLOSEST = 5
+"""Pairs of different pictures that are shown, the closest first."""
 WORST = 10
+"""Edits that are shown, those found least first, and pairs left out."""
 
 
 def renderable(found: Calibration, measured: Measured, notes: Sequence[str]) -> RenderableType:
@@ -125,7 +128,7 @@ def curve(found: Calibration, name: str, thresholds: Sequence[float]) -> Sequenc
         score = scored(name, threshold)
         # Of verification every pair that can match at all is at hand.
         whole = name == VERIFIED or len(impostors.scores) == impostors.pairs or score >= impostors.scores[-1]
-        how = "counted" if impostors.count(score) >= 10 or not tail.goodness else "extrapolated"
+        how = "counted" if impostors.count(score) >= MEASURED or not tail.goodness else "extrapolated"
         share = detected(similarities.genuine, score)[""]
         rows.append(
             {
