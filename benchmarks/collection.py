@@ -9,15 +9,17 @@ from __future__ import annotations
 import csv
 import hashlib
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmarks.copies import OTHERS, opened, pictures
+from benchmarks.copies import opened, pictures
 from benchmarks.recolour import recoloured
 from moderator.edits import BATTERY, Edit
 from moderator.edits.copies import QUALITY, save_copies
@@ -31,10 +33,13 @@ COPY, ITEM, VARIANT, OTHER, UNSURE = 0, 1, 2, 3, 4
 RELATIONS = ("copy", "same item, another photo", "variant", "another picture", "unsure")
 """What a query is to a reference; the middle three are negatives, two of them hard ones. Unsure, and not counted, are
 pictures that a hash calls one in some orientation, where no table says what they show: folders hold mirrored twins, and
-one wallpaper dark and light; and a crop to a variant or another photo of the item of which the same crop is the same
-picture: one of shorts and arms, of two photographs that differ in a shirt, is made of either."""
+one wallpaper dark and light; two files of one photograph, which a table names as two views; and a crop to a variant or
+another photo of the item of which the same crop is the same picture: one of shorts and arms, of two photographs that
+differ in a shirt, is made of either."""
 SAME, FRAME = 16.0, 96
-"""By less than how many levels every pixel of one crop of two pictures differs, shrunk to so many pixels a side."""
+"""By less than how many levels every pixel of two pictures that are one differs, shrunk to so many pixels a side."""
+BACKGROUNDS = 12
+"""Pictures that collages and backgrounds are made of."""
 CROPS = {edit.name: edit for edit in BATTERY if edit.family == "crop"}
 
 Numbers = npt.NDArray[np.int64]
@@ -126,9 +131,8 @@ class Collection:
 def make(source: Path, folder: Path, sizes: Sizes, seed: int) -> Collection:
     """Chooses pictures of `source`, copies the references to `folder`/references, and writes the edited copies of
     references and strangers to `folder`/queries."""
-    known = list(distinct(source, seed))
-    others = [opened(one.path) for one in known[:OTHERS]] if len(known) > 3 * OTHERS else []
-    known = known[len(others) :]
+    behind, known = backgrounds(list(distinct(source, seed)))
+    others = [opened(one.path) for one in behind]
     count = min(sizes.references, len(known) * 2 // 3)
     for name in ("references", "queries"):
         (folder / name).mkdir(parents=True)
@@ -141,6 +145,19 @@ def make(source: Path, folder: Path, sizes: Sizes, seed: int) -> Collection:
     flat = np.array([pdq(opened(one.path))[1] == 0 for one in references])
     shared = _shared(queries, sources, count, (seed, others))
     return Collection(references, sources, queries, twins(sources), shared, flat)
+
+
+def backgrounds(known: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
+    """Returns the pictures that collages and backgrounds are made of, and the others, less what shows the same.
+
+    A tile of a collage is a copy or a variant of what shows it, so that is neither asked nor searched. The smallest
+    families are chosen, of which there is the least else; none where there are few pictures."""
+    if len(known) <= 3 * BACKGROUNDS:
+        return [], list(known)
+    sizes = Counter(one.family for one in known)
+    chosen = sorted(known, key=lambda one: sizes[one.family])[:BACKGROUNDS]
+    shown = {one.family for one in chosen}
+    return chosen, [one for one in known if one.family not in shown]
 
 
 def _shared(queries: Sequence[Query], sources: Sequence[Picture], count: int, scene: Scene) -> Flags:
@@ -174,9 +191,18 @@ def _scene(number: int, scene: Scene) -> tuple[int, Sequence[Image.Image]]:
 
 
 def twins(pictures: Sequence[Picture]) -> Flags:
-    """Returns which two pictures without a table of products a hash calls one, bool `[n, n]`."""
+    """Returns which two pictures without a table of products a hash calls one, and which two of one item are the same
+    photograph, bool `[n, n]`."""
     hashes = (pdq(opened(one.path)) if one.item == one.family else (b"", 0) for one in pictures)
-    return called_one(hashes) & ~np.eye(len(pictures), dtype=np.bool_)
+    told = called_one(hashes) & ~np.eye(len(pictures), dtype=np.bool_)
+    items: dict[str, list[int]] = {}
+    for place, one in enumerate(pictures):
+        items.setdefault(one.item, []).append(place)
+    for first, second in (pair for places in items.values() for pair in combinations(places, 2)):
+        shown = opened(pictures[first].path)
+        if _same(shown, opened(pictures[second].path).resize(shown.size)):
+            told[first, second] = told[second, first] = True
+    return told
 
 
 def called_one(hashes: Iterable[tuple[bytes, int]]) -> Flags:

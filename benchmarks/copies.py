@@ -26,8 +26,6 @@ LARGEST = 1200
 """Pictures are shrunk to this many pixels before they are edited, as a site would."""
 QUALITY = 85
 """JPEG quality of an edited copy."""
-OTHERS = 60
-"""Pictures that collages and backgrounds are made of; they are among no references."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

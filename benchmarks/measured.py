@@ -3,7 +3,6 @@ folder's pictures, against themselves and against the pictures that SSCD finds c
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmarks.collection import COPY, ITEM, OTHER, RECOLOURED, VARIANT, Picture, called_one, distinct
+from benchmarks.collection import COPY, ITEM, OTHER, RECOLOURED, VARIANT, Picture, backgrounds, called_one, distinct
 from benchmarks.copies import Made, Shown, opened, saved
 from benchmarks.recolour import recoloured
 from moderator.edits import EDITS
@@ -23,8 +22,6 @@ from moderator.search.verify.within import part_of
 from moderator.vectors import Matrix
 
 SEED = 7
-BACKGROUNDS = 12
-"""Pictures that collages and backgrounds are made of; they are among no references."""
 EDITED, EACH = 100, 10
 """Most pictures of a collection that are edited, and edited copies of each."""
 RECOLOURS = 5
@@ -79,11 +76,9 @@ def load(path: Path) -> Pairs:
 def measured(folder: Path, edited: int = EDITED) -> Pairs:
     """Edits and recolours pictures of a folder, and measures what that gives, and the pictures as they are, against
     those closest to it."""
-    known = list(distinct(folder, SEED))
-    backgrounds = _rarest(known)
-    made = Made(SEED, [opened(one.path) for one in backgrounds])
-    shown = {one.family for one in backgrounds}
-    known = [one for one in known if one.family not in shown][: SHOWN_TOO * edited]
+    behind, known = backgrounds(list(distinct(folder, SEED)))
+    made = Made(SEED, [opened(one.path) for one in behind])
+    known = known[: SHOWN_TOO * edited]
     references = [made.shown(opened(one.path), number) for number, one in enumerate(known)]
     known, references, vectors = _apart(known, references, made.embedded(references))
     asked = [*((one, False) for one in references), *_asked(made, known[:edited])]
@@ -101,12 +96,6 @@ def measured(folder: Path, edited: int = EDITED) -> Pairs:
                 rows.append((*_signs(one.local, references[place].local), label, one.edit, panel, hashed))
     whole, stored, labels, edits, parts, hashes = zip(*rows, strict=True)
     return Pairs(np.stack(whole), np.stack(stored), *(np.array(each) for each in (labels, edits, parts, hashes)))
-
-
-def _rarest(known: Sequence[Picture]) -> list[Picture]:
-    """Returns backgrounds, of the smallest families: what else shows theirs is left out."""
-    sizes = Counter(one.family for one in known)
-    return sorted(known, key=lambda one: sizes[one.family])[:BACKGROUNDS]
 
 
 def _apart(
