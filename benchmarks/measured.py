@@ -17,6 +17,7 @@ from benchmarks.recolour import recoloured
 from moderator.edits import EDITS
 from moderator.intake.panels import panels
 from moderator.search.verify import signs
+from moderator.search.verify.colour import colour
 from moderator.search.verify.features import Features
 from moderator.search.verify.within import part_of
 from moderator.vectors import Matrix
@@ -167,5 +168,5 @@ def _hashed(one: Shown, other: Shown) -> bool:
 def _signs(first: Features, second: Features) -> tuple[Vector, Vector]:
     nothing = np.full(len(signs.SIGNS), np.nan)
     known = [signs.measure(first, other) for other in (second, second.with_pixels(None))]
-    whole, stored = (nothing if one is None else signs.coloured(one) for one in known)
+    whole, stored = (nothing if one is None else signs.coloured(one, colour(one.fine)) for one in known)
     return whole, stored

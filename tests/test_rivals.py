@@ -15,12 +15,14 @@ LEFT, RIGHT, ALL = (0.0, 0.0, 0.4, 1.0), (0.6, 0.0, 1.0, 1.0), (0.0, 0.0, 1.0, 1
 RED, GREEN = 1, 2
 
 
-def verified(other: int, probability: float, box: tuple[float, float, float, float] = ALL) -> Match:
-    """The match of the picture 0 that verification tells with this probability, in a box of it."""
+def verified(
+    other: int, probability: float, box: tuple[float, float, float, float] = ALL, misfit: float | None = None
+) -> Match:
+    """The match of the picture 0 that verification tells with this probability and misfit, in a box of it."""
     left, top, right, bottom = box
     corners = ((left, top), (right, top), (right, bottom), (left, bottom))
     region = Region(corners, corners, (right - left) * (bottom - top), 1.0)
-    rung = Evidence(VERIFIED, Kind.EDITED_COPY, probability, ASKED, "90 keypoints agree", region)
+    rung = Evidence(VERIFIED, Kind.EDITED_COPY, probability, ASKED, "90 keypoints agree", region, misfit)
     return Match(0, other, (*settled(pixels=False), rung, Evidence("sscd", Kind.EDITED_COPY, 0.8, 0.6)))
 
 
@@ -40,6 +42,22 @@ def told(*matches: Match, alike: float = 0.0, sets: Mapping[int, frozenset[str]]
 
 def test_of_two_colours_of_a_thing_the_closer_one_is_the_original_and_the_other_a_variant() -> None:
     beside = told(verified(RED, 0.999), verified(GREEN, 0.95))
+    assert beside == {RED: Kind.EDITED_COPY, GREEN: Kind.VARIANT}
+
+
+def test_of_two_that_are_as_likely_the_one_whose_colours_fit_better_is_the_original() -> None:
+    beside = told(verified(RED, 0.99, misfit=0.5), verified(GREEN, 0.99, misfit=2.0))
+    assert beside == {RED: Kind.EDITED_COPY, GREEN: Kind.VARIANT}
+
+
+def test_the_one_whose_colours_fit_better_is_the_original_even_of_one_that_is_a_little_likelier() -> None:
+    beside = told(verified(RED, 0.991, misfit=4.9), verified(GREEN, 0.997, misfit=6.8))
+    assert beside == {RED: Kind.EDITED_COPY, GREEN: Kind.VARIANT}
+
+
+@pytest.mark.parametrize("misfit", [None, 0.5])
+def test_two_whose_colours_fit_as_well_or_are_not_known_go_by_what_is_likelier(misfit: float | None) -> None:
+    beside = told(verified(RED, 0.999, misfit=0.5), verified(GREEN, 0.95, misfit=misfit))
     assert beside == {RED: Kind.EDITED_COPY, GREEN: Kind.VARIANT}
 
 

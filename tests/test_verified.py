@@ -18,7 +18,7 @@ def test_no_picture_holds_the_verifications_of_all_that_it_was_compared_with(tmp
     with SqlStore.open(f"sqlite:///{tmp_path}/moderator.db") as store:
         outcome = Ingest(store, [], Limits()).run(walk([str(photographs)]), "picture")
         keeper, *others = [content for _, content in outcome.judged][:5]
-        told = {(keeper, other): Verification(1 / other, 0.0, None, f"of {other}") for other in others}
+        told = {(keeper, other): Verification(1 / other, 0.0, None, f"of {other}", other / 8) for other in others}
         kept = KeptVerifications(store)
         for pair, one in told.items():
             assert kept.of({pair: WHOLE}) == {}

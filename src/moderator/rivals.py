@@ -17,8 +17,10 @@ from moderator.verification import identical, with_verified
 from moderator.verified import Pair
 
 CLEARLY = 2.0
-"""How many times the odds of a match its rival's must be. Where what tells two pictures apart has been cut away, both
-have the same odds, and both are told."""
+"""How many times as likely a match's rival must be. Where what tells two pictures apart has been cut away, both fit as
+well, and both are told."""
+NOISE, SHARPNESS = 0.3, 10.0
+"""Levels that saving as JPEG leaves, and the power to which it counts how much better one of two fits."""
 
 Alike = Callable[[Collection[Pair]], Mapping[Pair, float]]
 """Tells the probability that two pictures are copies of one another."""
@@ -27,9 +29,9 @@ Alike = Callable[[Collection[Pair]], Mapping[Pair, float]]
 def beside_rivals(matches: Sequence[Match], alike: Alike, sets: Mapping[int, frozenset[str]]) -> Iterator[Match]:
     """Yields the matches of one content, each as probable as it is beside its rival.
 
-    The rival of a match is the closest of those in the same place that are clearly closer. Either both pictures are
+    The rival of a match is the likeliest of those in the same place that are clearly likelier. Either both pictures are
     copies of one another, and so is the one of both, or it is a copy of at most one: of this one with the share that
-    its odds have among those of both and of neither. The closest match is never changed, so something is always left.
+    its odds have among those of both and of neither. The likeliest match is never changed, so something is always left.
 
     Args:
         alike: asked of each match's other picture and its rival's.
@@ -37,14 +39,15 @@ def beside_rivals(matches: Sequence[Match], alike: Alike, sets: Mapping[int, fro
             to another one.
     """
     known = {match.other: odds for match in matches if (odds := _odds(match)) is not None}
-    rivals = {one.other: rival for one in matches if (rival := _rival(one, matches, known, sets)) is not None}
-    told = alike(list(rivals.items()))
+    rivals = {one.other: found for one in matches if (found := _rival(one, matches, known, sets)) is not None}
+    told = alike([(other, rival) for other, (rival, _) in rivals.items()])
     for match in matches:
-        if (rival := rivals.get(match.other)) is None or match.verified is None:
+        if match.other not in rivals or match.verified is None:
             yield match
         else:
-            own, share = known[match.other], told[match.other, rival]
-            copy = share * own / (1 + own) + (1 - share) * own / (1 + own + known[rival])
+            own, (rival, times) = known[match.other], rivals[match.other]
+            share = told[match.other, rival]
+            copy = share * own / (1 + own) + (1 - share) * own / (1 + own + own * times)
             rung = _outdone(match.verified, own / (1 + own), copy)
             yield replace(match, evidence=with_verified(match.evidence, rung))
 
@@ -61,18 +64,26 @@ def _odds(match: Match) -> float | None:
 
 def _rival(
     match: Match, matches: Sequence[Match], odds: Mapping[int, float], sets: Mapping[int, frozenset[str]]
-) -> int | None:
+) -> tuple[int, float] | None:
+    """Returns the rival, and how many times as likely it is the original as the match's own picture."""
     own = odds.get(match.other, math.inf)
     if math.isinf(own):
         return None
     asked, nothing = sets.get(match.other, frozenset()), frozenset[str]()
-    closer = (
-        one
+    likelier = (
+        (one.other, odds[one.other] / own * _fits_better(one, match))
         for one in matches
-        if odds.get(one.other, 0.0) >= CLEARLY * own and asked <= sets.get(one.other, nothing) and match.lies_in(one)
+        if one.other in odds and asked <= sets.get(one.other, nothing) and match.lies_in(one)
     )
-    closest = max(closer, key=lambda one: odds[one.other], default=None)
-    return None if closest is None else closest.other
+    rival = max(likelier, key=lambda one: one[1], default=None)
+    return rival if rival is not None and rival[1] >= CLEARLY else None
+
+
+def _fits_better(one: Match, other: Match) -> float:
+    """Returns how many times as likely the first is the original by how far light and colours of each are from what was
+    made of it."""
+    ours, theirs = (None if (rung := match.verified) is None else rung.misfit for match in (one, other))
+    return 1.0 if ours is None or theirs is None else ((theirs + NOISE) / (ours + NOISE)) ** SHARPNESS
 
 
 def _outdone(verified: Evidence, before: float, copy: float) -> Evidence:

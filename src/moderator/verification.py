@@ -142,17 +142,16 @@ def evidence(told: Verification | None, chosen: Verify, rungs: Sequence[Evidence
     copy, variant = _likelier(told) if hashed else (told.copy, told.variant)
     if copy < asked and variant >= VARIANT:
         note = f"the same picture in other colours, {told.note}"
-        return Evidence(VERIFIED, Kind.VARIANT, variant, VARIANT, note, told.region)
+        return Evidence(VERIFIED, Kind.VARIANT, variant, VARIANT, note, told.region, told.misfit)
     note = f"{told.note}; likelier by the perceptual hash" if copy > told.copy else told.note
-    return Evidence(VERIFIED, Kind.EDITED_COPY, copy, asked, note, told.region)
+    return Evidence(VERIFIED, Kind.EDITED_COPY, copy, asked, note, told.region, told.misfit)
 
 
 def _likelier(told: Verification) -> tuple[float, float]:
     """Returns the probabilities of a copy and of a variant when the perceptual hash holds too."""
-    same = told.copy + told.variant
-    if told.region is None or not same:
+    if told.region is None or not told.same:
         return told.copy, told.variant
-    times = likelier(same) / same
+    times = likelier(told.same) / told.same
     return times * told.copy, times * told.variant
 
 

@@ -15,7 +15,7 @@ from moderator.models import Region
 from moderator.search.verify import Verification
 from moderator.search.verify.features import NAME
 
-VERSION = 6
+VERSION = 7
 """Raised when geometry or photometry change what they tell, so that kept verifications are not used again."""
 
 Pair = tuple[int, int]
@@ -86,4 +86,4 @@ def _read(kept: Any) -> Verification:
     if region is not None:
         corners = {side: tuple((x, y) for x, y in region[side]) for side in ("image", "match")}
         region = Region(**{**region, **corners})
-    return Verification(kept["copy"], kept["variant"], region, kept["note"])
+    return Verification(kept["copy"], kept["variant"], region, kept["note"], kept["misfit"])

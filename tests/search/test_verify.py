@@ -10,21 +10,24 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from moderator import demo
 from moderator.edits import EDITS
 from moderator.errors import VectorError
 from moderator.intake.decode import prepare
+from moderator.intake.panels import panels
 from moderator.models import Evidence, Kind, Region
 from moderator.policy import Verify
-from moderator.search.verify import Verification, features, geometry, signs, verify
+from moderator.search.verify import Verification, features, geometry, signs, verify, verify_within
 from moderator.search.verify.align import align
+from moderator.search.verify.change import spread
 from moderator.search.verify.colour import colour
 from moderator.search.verify.features import Features
 from moderator.search.verify.geometry import Alignment
 from moderator.search.verify.photometry import FINE, Blocks, blocks
 from moderator.search.verify.probability import forest
+from moderator.search.verify.within import part_of
 from moderator.verification import evidence
 
 
@@ -89,7 +92,7 @@ def test_a_smooth_picture_is_laid_onto_its_edited_copy(edit: str, mirrored: bool
     assert alignment.mirrored == mirrored
     fine = blocks(first, second, alignment, FINE)
     assert fine is not None
-    assert np.abs(fine.ours - fine.theirs)[fine.seen].mean() < 3
+    assert np.abs(fine.ours - fine.theirs)[spread(fine.seen, fine.ours)].mean() < 3
 
 
 def test_a_text_over_a_picture_leaves_it_its_keypoints(
@@ -177,10 +180,12 @@ def test_a_recoloured_thing_is_a_variant_and_no_copy() -> None:
 Tones = npt.NDArray[np.float32]
 
 
-def _plainly(after: Tones, before: Tones) -> tuple[Tones, ...]:
-    """Colours of which no level stands at either end, and of which each block is one cell."""
-    nothing = np.zeros((2, *before.shape), dtype=np.float32)
-    return after, before, nothing, nothing, after, before
+def _plainly(after: Tones, before: Tones, side: int = 1) -> tuple[Tones, ...]:
+    """Colours of cells, so many a side of each block, and how many levels of each block stand at either end."""
+    rows, columns = after.shape[0] // side, after.shape[1] // side
+    blocks = (one.reshape(rows, side, columns, side, 3) for one in (after, before))
+    ends = (np.stack([(one <= 5).mean(axis=(1, 3)), (one >= 250).mean(axis=(1, 3))]) for one in blocks)
+    return after, before, *(one.astype(np.float32) for one in ends)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -192,7 +197,7 @@ def test_what_colours_leave_unexplained_is_the_same_from_either_side(seed: int) 
     ends = random.uniform(0, 0.5, (2, 2, 6, 8, 3)).astype(np.float32)
     either = (
         Blocks(yes, yes, yes, correlation, *colours)
-        for colours in ((ours, theirs, *ends, ours, theirs), (theirs, ours, *reversed(ends), theirs, ours))
+        for colours in ((ours, theirs, *ends), (theirs, ours, *reversed(ends)))
     )
     assert colour(next(either)) == colour(next(either))
 
@@ -228,15 +233,26 @@ def test_a_copy_under_a_vignette_keeps_its_colours_and_the_light_is_told(edge: f
 
 @given(st.floats(1.3, 1.6), st.integers(0, 2**32 - 1))
 def test_a_brighter_copy_is_explained_where_half_of_a_block_is_clipped(gain: float, seed: int) -> None:
-    levels = np.random.default_rng(seed).uniform(0, 255, (8, 8, 3, 144)).astype(np.float32)
-    levels = 0.4 * levels + 0.6 * levels.mean(axis=3, keepdims=True) + np.linspace(-80, 80, 8)[:, None, None, None]
-    levels = levels.clip(0, 255).astype(np.float32)
-    brighter = (gain * levels).clip(0, 255)
+    levels = np.random.default_rng(seed).uniform(0, 255, (96, 96, 3)).astype(np.float32)
+    means = levels.reshape(8, 12, 8, 12, 3).mean(axis=(1, 3)) + np.linspace(-80, 80, 8)[:, None, None]
+    levels = (0.4 * levels + 0.6 * means.repeat(12, axis=0).repeat(12, axis=1)).clip(0, 255).astype(np.float32)
     yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    our_ends, their_ends = (np.stack([(of <= 5).mean(axis=3), (of >= 250).mean(axis=3)]) for of in (brighter, levels))
-    means = brighter.mean(axis=3), levels.mean(axis=3)
-    told = colour(Blocks(yes, yes, yes, one, *means, our_ends, their_ends, *means))
+    told = colour(Blocks(yes, yes, yes, one, *_plainly((gain * levels).clip(0, 255), levels, 12)))
     assert told.luma == told.chroma == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "edit"), [("coffee", "brightness"), ("astronaut", "brightness"), ("rocket", "contrast")]
+)
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_thing_on_white_is_told_though_most_of_it_is_clipped(
+    name: str, edit: str, seed: int, pictures: dict[str, Image.Image]
+) -> None:
+    thing, white = pictures[name].resize((480, 480)), Image.new("RGB", (480, 480), "white")
+    shape = Image.new("L", thing.size)
+    ImageDraw.Draw(shape).ellipse((100, 60, 380, 420), fill=255)
+    original = Image.composite(thing, white, shape.filter(ImageFilter.GaussianBlur(1)))
+    assert verify(local(EDITS[edit].apply(original, seed, [])), local(original)).copy >= Verify().probability
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -265,10 +281,9 @@ def test_a_colour_that_shows_nowhere_between_the_letters_of_a_text_is_missing(se
     letters: npt.NDArray[np.bool_] = random.random((40, 40)) < 0.6
     letters[:8] = letters[32:] = False
     text[letters] = 255
-    after_means, before_means = (one.reshape(10, 4, 10, 4, 3).mean(axis=(1, 3)) for one in (text, before))
     hidden: npt.NDArray[np.bool_] = np.logical_or.reduce(letters.reshape(10, 4, 10, 4), (1, 3))
-    yes, one, nothing = np.ones_like(hidden), (~hidden).astype(np.float32), np.zeros((2, 10, 10, 3), dtype=np.float32)
-    compared = Blocks(yes, hidden, ~hidden, one, after_means, before_means, nothing, nothing, text, before)
+    yes, one = np.ones_like(hidden), (~hidden).astype(np.float32)
+    compared = Blocks(yes, hidden, ~hidden, one, *_plainly(text, before, 4))
     assert (colour(compared).missing > 100) == recoloured
 
 
@@ -377,3 +392,31 @@ def test_flat_pictures_are_never_verified_as_copies(colour: str, known: dict[str
     flat = local(Image.new("RGB", (64, 48), colour))
     assert verify(flat, known["coffee"]).copy == 0.0
     assert verify(flat, local(Image.new("RGB", (48, 64), "grey"))).copy < 0.5
+
+
+@pytest.mark.parametrize("edit", ["caption", "shared-around", "collage-3x3"])
+def test_of_a_whole_and_its_part_that_is_told_which_shows_one_picture_more_surely(
+    edit: str, pictures: dict[str, Image.Image], known: dict[str, Features]
+) -> None:
+    edited = EDITS[edit].apply(pictures["chelsea"], 3, [pictures["coffee"]])
+    original, whole = known["chelsea"], local(edited)
+    boxes = [(box, part) for box in panels(edited) if (part := part_of(whole, box)) is not None]
+    assert boxes
+    for box, part in boxes:
+        either = [verify(whole, original), verify(part, original)]
+        told = verify_within(whole, original, (box, None))
+        assert told.copy >= 0.99 or told.same == max(one.same for one in either)
+        assert told.copy >= either[0].copy >= Verify().probability
+
+
+@pytest.mark.parametrize(("name", "edit"), [("coffee", "collage-2x2"), ("chelsea", "shared-around")])
+def test_what_surrounds_a_recoloured_thing_does_not_hide_its_colour(
+    name: str, edit: str, pictures: dict[str, Image.Image], known: dict[str, Features]
+) -> None:
+    hue, saturation, value = np.moveaxis(np.array(pictures[name].convert("HSV")), 2, 0)
+    warm = (saturation > 110) & ((hue < 28) | (hue > 240))
+    variant = Image.fromarray(np.dstack([np.where(warm, hue + 120, hue), saturation, value]), "HSV").convert("RGB")
+    edited = EDITS[edit].apply(variant, 3, [pictures["rocket"]])
+    whole = local(edited)
+    assert verify(whole, known[name]).variant < 0.7
+    assert max(verify_within(whole, known[name], (box, None)).variant for box in panels(edited)) > 0.9

@@ -72,6 +72,8 @@ class Evidence:
         threshold: the least score at which the rung holds.
         note: why it could not be tried, or how it was measured, in a few words.
         region: where the two agree, of a pair that was verified or is closest in a part of one.
+        misfit: of `verified`, by how many of 255 levels the two differ there beyond one change of all colours, on
+            average; None where the pixels of both were not compared.
     """
 
     signal: str
@@ -80,6 +82,7 @@ class Evidence:
     threshold: float
     note: str = ""
     region: Region | None = None
+    misfit: float | None = None
 
     @property
     def holds(self) -> bool:

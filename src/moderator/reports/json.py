@@ -85,6 +85,7 @@ def rung_document(rung: Evidence) -> Mapping[str, Any]:
         "holds": rung.holds,
         "note": rung.note,
         "region": _region(rung.region) if rung.region else None,
+        "misfit": rung.misfit,
     }
 
 

@@ -17,12 +17,13 @@ from moderator.search.verify.change import (
     Explained,
     Values,
     beyond_clipping,
+    by_block,
     explained,
-    unclipped,
+    spread,
 )
 from moderator.search.verify.features import opencv
 from moderator.search.verify.geometry import Mask
-from moderator.search.verify.photometry import AGREES, Blocks, Map, largest
+from moderator.search.verify.photometry import AGREES, Blocks, largest
 
 TONE, HUE = 64.0, 28.0
 """Steps of brightness and of its differences, in levels, by which cells are sorted into colours."""
@@ -32,6 +33,8 @@ LEVELS = 12.0
 """Levels by which a block may differ from what the change for the whole picture explains."""
 PARTS = 4
 """Largest patches that are looked at one by one."""
+MOST = 24.0
+"""Levels at which a block's difference is counted at most: a sticker's is no measure of the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Colour:
         saturation, gamma: of the change.
         contrast: the mean colour of blocks after the change, in levels from grey: how much there was to compare.
         unexplained: what is left as a share of that, a sticker or a text not counted at its full difference.
+        misfit: mean difference of the channel that differs most, in levels of 255, each block's `MOST` at most, in the
+            direction in which it is less. It is no sign of a pair: it tells which of several originals fits best.
     """
 
     luma: float
@@ -73,9 +78,10 @@ class Colour:
     gamma: float
     contrast: float
     unexplained: float
+    misfit: float
 
 
-UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
+UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, MOST)
 """Of pictures that overlap in too few blocks to tell."""
 
 
@@ -88,32 +94,28 @@ def colour(compared: Blocks) -> Colour:
     asked = compared.seen & (compared.agrees | ~compared.textured)
     if asked.sum() < 6:
         return UNKNOWN
-    ours, theirs = (one[asked].astype(np.float64) for one in (compared.ours, compared.theirs))
-    our_ends, their_ends = (one[:, asked].astype(np.float64) for one in (compared.our_ends, compared.their_ends))
-    ways = (
-        ((ours, our_ends, theirs), (compared.our_cells, compared.their_cells)),
-        ((theirs, their_ends, ours), (compared.their_cells, compared.our_cells)),
+    ours, our_ends, theirs, their_ends = (
+        one.astype(np.float64) for one in (compared.ours, compared.our_ends, compared.theirs, compared.their_ends)
     )
-    tried = ((_told(*way, asked, compared), cells) for way, cells in ways)
-    (told, fit), cells = min(tried, key=lambda one: (one[0][0].unexplained, one[0][0].left))
-    return replace(told, missing=_missing(fit, cells, compared.seen))
+    ways = (ours, our_ends, theirs), (theirs, their_ends, ours)
+    tried = [_told(explained(*way, asked, compared.agrees), asked, compared) for way in ways]
+    told, fit = min(tried, key=lambda one: (one[0].unexplained, one[0].left))
+    misfit = min(one.misfit for one, _ in tried)
+    return replace(told, missing=_missing(fit, compared.seen), misfit=misfit)
 
 
-def _told(seen: Values, ends: Values, before: Values, asked: Mask, compared: Blocks) -> tuple[Colour, Explained]:
-    """Measures what a change of the second colours into those seen leaves, of the asked blocks."""
+def _told(fit: Explained, asked: Mask, compared: Blocks) -> tuple[Colour, Explained]:
+    """Measures what a change of one picture's colours into the other's leaves, of the asked blocks."""
     agrees = compared.agrees[asked]
-    fit = explained(seen, ends, before, asked, agrees)
     change, light = fit.change, fit.light[asked]
-    raw = change.applied(before) * light
-    kept = unclipped(raw)
+    seen, expected = (by_block(cells, asked)[asked] for cells in (fit.seen, fit.expected))
+    apart, kept = fit.left[asked], by_block(fit.kept, asked)[asked] >= 0.5
     told = kept.sum(axis=1) >= 2
-    expected = raw.clip(0, 255)
-    after = expected + beyond_clipping(seen - expected, ends)
-    difference = (after - expected) @ LUMA
+    after = expected + apart
     # Colour is compared at the brightness of each block: that is told by itself.
     scale = ((after * expected).sum(axis=1) / np.maximum((expected**2).sum(axis=1), 1.0)).clip(0.4, 1.6)
     left = np.linalg.norm((after - expected * scale[:, None]) * kept, axis=1)
-    luma = np.abs(difference) > 1.5 * LEVELS
+    luma = np.abs(apart @ LUMA) > 1.5 * LEVELS
     off = left > LEVELS
     odd = off | luma
     textured, plain = told & agrees, told & ~agrees
@@ -134,19 +136,16 @@ def _told(seen: Values, ends: Values, before: Values, asked: Mask, compared: Blo
         gamma=change.gamma,
         contrast=float(_chroma(seen).mean()),
         unexplained=_mean(left.clip(max=2 * LEVELS), told) / max(_mean(_chroma(seen), told), LEVELS),
+        misfit=float(np.abs(apart).max(axis=1).clip(max=MOST).mean()),
     )
     return measured, fit
 
 
-def _missing(fit: Explained, cells: tuple[Map, Map], seen: Mask) -> float:
+def _missing(fit: Explained, seen: Mask) -> float:
     """Returns how many cells the colour has that is missing most; the lesser of the two pictures' numbers."""
-    after, before = cells
-    side = len(after) // len(seen)
-    light, asked = (one.repeat(side, 0).repeat(side, 1) for one in (fit.light, seen))
-    shown = after[asked].astype(np.float64)
-    expected = (fit.change.applied(before[asked].astype(np.float64)) * light[asked]).clip(0, 255)
-    ends = np.stack([shown <= DARK_MEAN, shown >= BRIGHT_MEAN]).astype(np.float64)
-    left = beyond_clipping(shown - expected, ends)
+    cells = spread(seen, fit.seen)
+    shown, expected = fit.seen[cells], fit.expected[cells]
+    left = beyond_clipping(shown - expected, np.stack([shown <= DARK_MEAN, shown >= BRIGHT_MEAN]).astype(np.float64))
     same = (np.abs(left @ LUMA) < 2 * LEVELS) & (np.linalg.norm(left @ CHROMA.T, axis=1) < LEVELS)
     return min(_unshown(one, same) for one in (expected, shown))
 

@@ -48,9 +48,8 @@ class Blocks:
         textured: blocks with texture in either.
         clear: blocks with clear texture in both.
         correlation: zero-mean correlation of grey levels, in [-1, 1].
-        ours, theirs: float32 `[rows, columns, 3]`, mean red, green and blue.
+        ours, theirs: float32 `[n * rows, n * columns, 3]`, mean red, green and blue of cells, n a side of each block.
         our_ends, their_ends: float32 `[2, rows, columns, 3]`, the share of levels that are as good as 0, and as 255.
-        our_cells, their_cells: float32 `[n * rows, n * columns, 3]`, means over cells, n a side of each block.
     """
 
     seen: Mask
@@ -61,8 +60,6 @@ class Blocks:
     theirs: Map
     our_ends: Map
     their_ends: Map
-    our_cells: Map
-    their_cells: Map
 
     @property
     def agrees(self) -> Mask:
@@ -124,16 +121,6 @@ def _mean(values: Map) -> Map:
     return total / np.float32(BLOCK**2)
 
 
-def _mean_colour(pixels: Pixels) -> Map:
-    """Returns the same of each channel of pixels: sums of whole numbers, which are exact in any order."""
-    height, width, channels = pixels.shape
-    rows = pixels.reshape(height // BLOCK, BLOCK, -1).sum(axis=1, dtype=np.uint16)
-    blocks = rows.reshape(height // BLOCK, width // BLOCK, BLOCK, channels)
-    # A fifth of the time of a sum over an inner axis.
-    total: Map = np.einsum("rcbk->rck", blocks).astype(np.float32)
-    return total / np.float32(BLOCK**2)
-
-
 def _measured(cv2: Any, ours: Pixels, theirs: Pixels, seen: Mask) -> Blocks:
     # A little blur: an edit resamples, and pixels that are shifted by half a pixel still correlate.
     grey = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY).astype(np.float32) for one in (ours, theirs))
@@ -145,8 +132,8 @@ def _measured(cv2: Any, ours: Pixels, theirs: Pixels, seen: Mask) -> Blocks:
     correlation = covariance / np.sqrt(np.maximum(variance_a * variance_b, 1.0))
     textured = np.maximum(variance_a, variance_b) >= TEXTURED**2
     clear = np.minimum(variance_a, variance_b) >= CLEAR**2
-    means, ends, cells = ([of(one) for one in (ours, theirs)] for of in (_mean_colour, _ends, _cells))
-    return Blocks(seen, textured, clear, correlation, *means, *ends, *cells)
+    cells, ends = ([of(one) for one in (ours, theirs)] for of in (_cells, _ends))
+    return Blocks(seen, textured, clear, correlation, *cells, *ends)
 
 
 def _cells(frame: Pixels) -> Map:
@@ -187,7 +174,7 @@ def stored_blocks(first: Features, second: Features, alignment: Alignment) -> Bl
     covered = _covered(matrix, (GRID, GRID), first)
     colours = ours.astype(np.float32), second.tones.astype(np.float32)
     unknown = np.zeros((2, GRID, GRID, 3), np.float32)
-    return Blocks(covered, there >= 3, there >= 6, correlation, *colours, unknown, unknown, *colours)
+    return Blocks(covered, there >= 3, there >= 6, correlation, *colours, unknown, unknown)
 
 
 def _counted(points: Points, picture: Features) -> npt.NDArray[np.float64]:

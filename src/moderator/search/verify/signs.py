@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moderator.search.verify.align import align
-from moderator.search.verify.colour import UNKNOWN, Colour, colour
+from moderator.search.verify.colour import UNKNOWN, Colour
 from moderator.search.verify.features import Features
 from moderator.search.verify.geometry import Alignment, inside, wander
 from moderator.search.verify.photometry import COARSE, FINE, Blocks, blocks, largest, stored_blocks
@@ -35,7 +35,7 @@ class Measured:
         onto, laid: the pair; the second is laid onto the first, in which it is the smaller or only partly known.
         alignment: the map from the second one's coordinates to the first's.
         fine: the pair in blocks of the second one.
-        signs: float64 `[len(SIGNS)]`; those of colour are `UNKNOWN`, as they take longest: `coloured` has them.
+        signs: float64 `[len(SIGNS)]`; those of colour are `UNKNOWN`, as they take longest: `coloured` adds them.
         stored: whether the second one was known only by what is stored.
     """
 
@@ -98,10 +98,10 @@ def _signs(
     )  # fmt: skip
 
 
-def coloured(measured: Measured) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def coloured(measured: Measured, tones: Colour) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Returns the signs of an aligned pair with those of its colours, float64 `[len(SIGNS)]`."""
     signs = measured.signs.copy()
-    signs[TONES] = _tones(colour(measured.fine))
+    signs[TONES] = _tones(tones)
     return signs
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from moderator.models import Region
 from moderator.search.verify import geometry, probability, signs
+from moderator.search.verify.colour import colour
 from moderator.search.verify.features import Features, opencv
 from moderator.search.verify.photometry import Blocks, largest
 
@@ -22,12 +23,20 @@ class Verification:
         variant: probability that both are one picture in which a thing has another colour.
         region: where the two agree; None where they could not be aligned.
         note: how it was told, in a few words.
+        misfit: by how many of 255 levels the two differ on average where one change of all colours has been taken off,
+            whatever was laid over them; None where the pixels of both were not compared.
     """
 
     copy: float
     variant: float
     region: Region | None
     note: str
+    misfit: float | None = None
+
+    @property
+    def same(self) -> float:
+        """Probability that both are one picture, in whatever colours."""
+        return self.copy + self.variant
 
 
 UNLIKELY = 0.02
@@ -44,7 +53,8 @@ def verify(first: Features, second: Features) -> Verification:
     model = probability.model(stored=measured.stored)
     if (same := model.same(measured.signs)) < UNLIKELY:
         return Verification(same, 0.0, None, f"{alignment.inliers} keypoints agree, what is around them does not")
-    copy, variant = model.copy_and_variant(same, signs.coloured(measured))
+    tones = colour(measured.fine)
+    copy, variant = model.copy_and_variant(same, signs.coloured(measured, tones))
     region = _region(measured)
     if region is not None and measured.laid is first:
         region = region.reversed
@@ -53,7 +63,7 @@ def verify(first: Features, second: Features) -> Verification:
         note += ", mirrored"
     if measured.stored:
         note += "; told by stored features alone, as the reference's file is gone"
-    return Verification(copy, variant, region, note)
+    return Verification(copy, variant, region, note, None if measured.stored else round(tones.misfit, 4))
 
 
 def _region(measured: signs.Measured) -> Region | None:

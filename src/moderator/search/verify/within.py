@@ -1,4 +1,4 @@
-"""Verifies a pair of which one picture may show the other in a part: first as wholes, then the part alone.
+"""Verifies a pair of which one picture may show the other in a part: as wholes, and the part alone.
 
 Alone, a part has as many keypoints as a whole picture, and what surrounds it is not counted against it.
 """
@@ -14,11 +14,10 @@ from moderator.parts import Box
 from moderator.search.verify.features import Features, extract
 from moderator.search.verify.verify import Verification, verify
 
-SURE = 0.9
-"""Probability of a copy from which on the wholes tell enough; a part must tell as much."""
+SURE = 0.99
+"""Probability of a copy from which on the wholes tell enough."""
 VARIANT = 0.5
-"""Least probability of a variant: among pairs that are no copies, the likelier of two. The wholes tell enough then too:
-a part of a recoloured thing may have kept its colour."""
+"""Least probability of a variant: among pairs that are no copies, the likelier of two."""
 LEAST = 48
 """Least side of a part that is looked at alone, in pixels of the working picture."""
 
@@ -27,16 +26,19 @@ Boxes = tuple[Box | None, Box | None]
 
 
 def verify_within(first: Features, second: Features, boxes: Boxes) -> Verification:
-    """Verifies a pair of which at least one has its pixels: by its parts where they alone are surely a copy."""
-    told = verify(first, second)
-    if boxes == (None, None) or told.copy >= SURE or told.variant >= VARIANT:
-        return told
+    """Verifies a pair of which at least one has its pixels, as wholes and by its parts.
+
+    That is told which shows more surely that both are one picture, in whatever colours: colours are compared best where
+    most is known to be the same."""
+    whole = verify(first, second)
+    if boxes == (None, None) or whole.copy >= SURE:
+        return whole
     ours, theirs = part_of(first, boxes[0]), part_of(second, boxes[1])
     if ours is None or theirs is None:
-        return told
+        return whole
     alone = verify(ours, theirs)
-    if alone.copy < SURE:
-        return told
+    if alone.same <= whole.same:
+        return whole
     return replace(alone, region=alone.region and _moved(alone.region, boxes), note=f"{alone.note}, in a part of one")
 
 
