@@ -9,12 +9,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from moderator import Registry, load_policy
 from moderator.contracts import Found
 from moderator.policy import Policy
 from moderator.resources import ready_policies
 from tests.tiny_clip import make_tiny_clip
+
+# How long a test takes tells what else the machine does; what is fast enough is measured in benchmarks.
+settings.register_profile("moderator", deadline=None)
+settings.load_profile("moderator")
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"

@@ -89,7 +89,7 @@ def test_a_part_is_not_compared_with_what_is_too_far_from_it(store: Store) -> No
 
 
 @given(st.lists(st.integers(0, 359), min_size=1, max_size=12, unique=True), st.integers(1, 4))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_part_has_more_candidates_than_are_asked_for(
     tmp_path_factory: pytest.TempPathFactory, places: list[int], count: int
 ) -> None:

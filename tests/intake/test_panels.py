@@ -125,7 +125,7 @@ def test_a_picture_of_any_size_may_be_asked(size: tuple[int, int]) -> None:
 
 
 @given(st.integers(1, 700), st.integers(1, 60), st.integers(1, 40), st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_panels_of_any_picture_lie_in_it(long: int, short: int, coarse: int, seed: int) -> None:
     size = (max(1, short // coarse), max(1, long // coarse), 3)
     levels = np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)

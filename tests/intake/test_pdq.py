@@ -41,7 +41,7 @@ def test_a_photograph_has_the_bits_and_the_quality_of_the_reference(photographs:
     assert abs(quality - expected) <= 1
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(32, 700), st.integers(32, 700), st.integers(0, 2**32 - 1))
 def test_a_picture_of_32_pixels_and_more_has_the_bits_of_the_reference(width: int, height: int, seed: int) -> None:
     coarse = np.random.default_rng(seed).integers(0, 256, (7, 9, 3), dtype=np.uint8)

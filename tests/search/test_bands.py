@@ -31,7 +31,7 @@ HASHES = st.lists(st.builds(lambda base, bits: base ^ bits, BASE, BITS), min_siz
 
 
 @given(HASHES, HASHES, st.integers(0, 40), st.sampled_from([1, 300, 5_000]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_two_within_the_distance_are_found_with_it(
     asked: list[int], stored: list[int], distance: int, rows: int
 ) -> None:

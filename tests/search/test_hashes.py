@@ -35,7 +35,7 @@ def distance(asked: Fingerprint, stored: Fingerprint) -> int:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 40)), min_size=1, max_size=30), st.integers(1, 40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @pytest.mark.parametrize("few", [0, 1000])
 def test_every_pair_within_the_distance_is_found_with_its_distance(
     few: int, made: list[tuple[int, int]], cut: int

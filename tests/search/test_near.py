@@ -71,7 +71,7 @@ ASKED = [
 
 
 @given(st.sampled_from(ASKED), st.floats(-1, 1), st.integers(1, COUNT // 2), st.sampled_from([2, 1000]))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_same_pairs_are_found_with_the_index_and_without(
     store: Store, asked: Asked, threshold: float, count: int, cap: int
 ) -> None:

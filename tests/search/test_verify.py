@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
@@ -114,14 +114,12 @@ def aligned(at: npt.NDArray[np.float64], away: npt.NDArray[np.float64]) -> Align
     return Alignment(np.eye(3), len(at), len(at), 0.5, at.astype(np.float32), theirs, False)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(-1e-5, 1e-5))
 def test_what_is_bent_or_noisy_does_not_wander(seed: int, bend: float) -> None:
     at, noise = scattered(seed)
     assert geometry.wander(aligned(at, noise + bend * (at - 200) ** 2)) < 0.3
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_a_thing_that_stands_before_the_others_wanders(seed: int) -> None:
     at, noise = scattered(seed)

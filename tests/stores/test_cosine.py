@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
 SEED = b"seed"
-ON_A_SERVER = settings(deadline=None, max_examples=40)
+ON_A_SERVER = settings(max_examples=40)
 DIMENSIONS = st.sampled_from([2, 12, 64, 512])
 PLANES = """
 CREATE TABLE embedding_codes (

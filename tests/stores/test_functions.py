@@ -22,7 +22,7 @@ from tests.stores.hard_vectors import clip_vector, searches
 if TYPE_CHECKING:
     from pymysql.connections import Connection
 
-ON_A_SERVER = settings(deadline=None, max_examples=40)
+ON_A_SERVER = settings(max_examples=40)
 DIMENSIONS = st.sampled_from([1, 2, 3, 12, 100, 512])
 
 

@@ -59,7 +59,7 @@ def test_the_engines_client_loads_every_name_and_every_bit(engine: Engine) -> No
             assert server.execute(f"SELECT {same} FROM image_embeddings WHERE id = {place}", database=name) == ((1,),)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=20))
 def test_the_mysql_client_reads_back_any_name(names: list[str]) -> None:
     (row,) = MYSQL.server().client(f"SELECT {', '.join(f'HEX({literal(name)})' for name in names)}").splitlines()[1:]
