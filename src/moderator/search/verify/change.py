@@ -20,7 +20,8 @@ from moderator.search.verify.geometry import Mask
 
 Values = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
-Numbers = npt.NDArray[np.int64]
+Places = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""Rows and columns of cells."""
 Levels = TypeVar("Levels", Values, Singles)
 AnyArray = TypeVar("AnyArray", Values, Mask)
 
@@ -88,7 +89,9 @@ class Explained:
     left: Values
 
 
-def explained(seen: Values, ends: Values, before: Values, asked: Mask, agrees: Mask) -> Explained:
+def explained(
+    seen: Values, ends: Values, before: Values, asked: Mask, agrees: Mask, at: Places
+) -> Explained:
     """Returns the change, and the light, of the second picture's colours into those seen.
 
     Args:
@@ -96,8 +99,9 @@ def explained(seen: Values, ends: Values, before: Values, asked: Mask, agrees: M
         ends: float64 `[2, rows, columns, 3]`, the share of levels of those seen that stand at 0, and at 255.
         asked: bool `[rows, columns]`, the blocks that are fitted to, those that agree counting for more.
         agrees: bool `[rows, columns]`.
+        at: where a cell of each of them lies that stands for it where it is partly clipped; see `amid`.
     """
-    shown, clipped, given = _samples(seen, ends, before, asked)
+    shown, clipped, given = _samples(seen, ends, before, asked, at)
     weight = np.where(agrees[asked], 1.0, 0.4)
     change, even = _fitted(shown, clipped, given, weight), np.ones((*asked.shape, 1))
     light = _light(_explained(change, even, seen, ends, before), asked, agrees)
@@ -114,18 +118,24 @@ def _explained(change: Change, light: Values, seen: Values, ends: Values, before
     return Explained(change, light, seen, expected, (raw > -4) & (raw < 259), left)
 
 
-def _samples(seen: Values, ends: Values, before: Values, asked: Mask) -> tuple[Values, Values, Values]:
-    """Returns what a change is fitted to, of each block asked: its mean, or where part of it is clipped the cell that
-    is most like those around it, which is clipped as a whole or not: those seen `[n, 3]`, how much of them is clipped
-    `[2, n, 3]`, and those before."""
+def amid(ours: Values, theirs: Values, asked: Mask) -> Places:
+    """Returns where the cell lies, of each block asked, that is most like those around it in both pictures: it holds no
+    edge of what is clipped."""
     cv2 = opencv()
     around = np.ones((3, 3), np.uint8)
-    rough = sum(cv2.morphologyEx(one, cv2.MORPH_GRADIENT, around).max(axis=2) for one in (seen, before))
-    (rows, columns), side = asked.shape, len(seen) // len(asked)
+    levels = (one.astype(np.uint8) for one in (ours, theirs))
+    edges = (cv2.morphologyEx(one, cv2.MORPH_GRADIENT, around).max(axis=2) for one in levels)
+    rough = np.add(*edges, dtype=np.int64)
+    (rows, columns), side = asked.shape, len(ours) // len(asked)
     inside = rough.reshape(rows, side, columns, side).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
     down, across = (one[asked] for one in np.divmod(inside.argmin(axis=2), side))
     row, column = np.nonzero(asked)
-    at = side * row + down, side * column + across
+    return side * row + down, side * column + across
+
+
+def _samples(seen: Values, ends: Values, before: Values, asked: Mask, at: Places) -> tuple[Values, Values, Values]:
+    """Returns what a change is fitted to, of each block asked its mean, or where part of it is clipped a cell, which is
+    clipped as a whole or not: those seen `[n, 3]`, how much of them is clipped `[2, n, 3]`, and those before."""
     mixed = (ends.sum(axis=0) > FREE)[asked].any(axis=1)[:, None]
     shown, given = (np.where(mixed, one[at], by_block(one, asked)[asked]) for one in (seen, before))
     whole = np.stack([shown <= DARK_MEAN, shown >= BRIGHT_MEAN]).astype(np.float64)

@@ -16,6 +16,7 @@ from moderator.search.verify.change import (
     LUMA,
     Explained,
     Values,
+    amid,
     beyond_clipping,
     by_block,
     explained,
@@ -98,7 +99,8 @@ def colour(compared: Blocks) -> Colour:
         one.astype(np.float64) for one in (compared.ours, compared.our_ends, compared.theirs, compared.their_ends)
     )
     ways = (ours, our_ends, theirs), (theirs, their_ends, ours)
-    tried = [_told(explained(*way, asked, compared.agrees), asked, compared) for way in ways]
+    at = amid(ours, theirs, asked)
+    tried = [_told(explained(*way, asked, compared.agrees, at), asked, compared) for way in ways]
     told, fit = min(tried, key=lambda one: (one[0].unexplained, one[0].left))
     misfit = min(one.misfit for one, _ in tried)
     return replace(told, missing=_missing(fit, compared.seen), misfit=misfit)
