@@ -44,6 +44,7 @@ CROPS = {edit.name: edit for edit in BATTERY if edit.family == "crop"}
 
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Map = npt.NDArray[np.float32]
 Scene = tuple[int, Sequence[Image.Image]]
 """The seed of a collection, and pictures that are in none of it but in collages and backgrounds."""
 
@@ -169,17 +170,20 @@ def _shared(queries: Sequence[Query], sources: Sequence[Picture], count: int, sc
         others = [at for at in range(count) if at != query.source and sources[at].family == own.family]
         if crop is None or not others:
             continue
-        shown, picture, (seed, _) = opened(query.path), opened(own.path), _scene(query.source, scene)
+        shown, picture, (seed, _) = _frame(opened(query.path)), opened(own.path), _scene(query.source, scene)
         for at in others:
             other = opened(sources[at].path).resize(picture.size)
-            told[row, at] = _same(shown, crop.change(other, crop.scene(picture, seed)))
+            told[row, at] = _same(shown, _frame(crop.change(other, crop.scene(picture, seed))))
     return told
 
 
-def _same(one: Image.Image, other: Image.Image) -> bool:
-    """Whether two pictures of one size differ nowhere by more than JPEG leaves."""
-    first, second = (np.asarray(each.resize((FRAME, FRAME), Image.Resampling.BOX), np.float32) for each in (one, other))
-    return bool(np.abs(first - second).max() < SAME)
+def _frame(picture: Image.Image) -> Map:
+    return np.asarray(picture.resize((FRAME, FRAME), Image.Resampling.BOX), np.float32)
+
+
+def _same(one: Map, other: Map) -> bool:
+    """Whether two pictures, as frames, differ nowhere by more than JPEG leaves."""
+    return bool(np.abs(one - other).max() < SAME)
 
 
 def _scene(number: int, scene: Scene) -> tuple[int, Sequence[Image.Image]]:
@@ -195,13 +199,13 @@ def twins(pictures: Sequence[Picture]) -> Flags:
     photograph, bool `[n, n]`."""
     hashes = (pdq(opened(one.path)) if one.item == one.family else (b"", 0) for one in pictures)
     told = called_one(hashes) & ~np.eye(len(pictures), dtype=np.bool_)
-    items: dict[str, list[int]] = {}
+    shown: dict[str, list[tuple[int, Map]]] = {}
     for place, one in enumerate(pictures):
-        items.setdefault(one.item, []).append(place)
-    for first, second in (pair for places in items.values() for pair in combinations(places, 2)):
-        shown = opened(pictures[first].path)
-        if _same(shown, opened(pictures[second].path).resize(shown.size)):
-            told[first, second] = told[second, first] = True
+        if one.item != one.family:
+            shown.setdefault(one.item, []).append((place, _frame(opened(one.path))))
+    for views in shown.values():
+        for (first, ours), (second, theirs) in combinations(views, 2):
+            told[first, second] = told[second, first] = _same(ours, theirs)
     return told
 
 

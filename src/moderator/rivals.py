@@ -12,8 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from moderator.models import Evidence, Kind, Match
-from moderator.search.verify.within import VARIANT
-from moderator.verification import identical, with_verified
+from moderator.verification import VARIANT, identical, with_verified
 from moderator.verified import Pair
 
 CLEARLY = 2.0

@@ -18,7 +18,7 @@ from moderator.parts import box_of
 from moderator.policy import Limits, Policy, Verify
 from moderator.search.verify import Verification, verify_within
 from moderator.search.verify.features import Features
-from moderator.search.verify.within import VARIANT, Boxes
+from moderator.search.verify.within import Boxes
 from moderator.verified import KeptVerifications, Pair, ViewPair
 
 WHOLE: ViewPair = ("whole", "whole")
@@ -29,6 +29,8 @@ Done = Callable[[int], None]
 Chance = TypeVar("Chance", float, npt.NDArray[np.float64])
 CHUNK = 64
 """Pairs whose features are read together, and which are kept together."""
+VARIANT = 0.5
+"""Least probability of a variant: among pairs that are no copies, the likelier of two."""
 LIKELIER = 100.0
 """By how much the odds of one picture, in whatever colours, rise when the perceptual hash says so too, which
 verification does not see. Of pairs that lie close enough to be verified it holds for half of the copies, and for none

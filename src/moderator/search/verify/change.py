@@ -89,9 +89,7 @@ class Explained:
     left: Values
 
 
-def explained(
-    seen: Values, ends: Values, before: Values, asked: Mask, agrees: Mask, at: Places
-) -> Explained:
+def explained(seen: Values, ends: Values, before: Values, asked: Mask, agrees: Mask, at: Places) -> Explained:
     """Returns the change, and the light, of the second picture's colours into those seen.
 
     Args:
@@ -114,7 +112,7 @@ def explained(
 def _explained(change: Change, light: Values, seen: Values, ends: Values, before: Values) -> Explained:
     raw = change.applied(before) * spread(light, seen)
     expected = raw.clip(0, 255)
-    left = beyond_clipping(by_block(seen - expected, ends[0]), ends)
+    left = beyond_clipping(by_block(seen - expected, ends.shape[1:3]), ends)
     return Explained(change, light, seen, expected, (raw > -4) & (raw < 259), left)
 
 
@@ -137,9 +135,13 @@ def _samples(seen: Values, ends: Values, before: Values, asked: Mask, at: Places
     """Returns what a change is fitted to, of each block asked its mean, or where part of it is clipped a cell, which is
     clipped as a whole or not: those seen `[n, 3]`, how much of them is clipped `[2, n, 3]`, and those before."""
     mixed = (ends.sum(axis=0) > FREE)[asked].any(axis=1)[:, None]
-    shown, given = (np.where(mixed, one[at], by_block(one, asked)[asked]) for one in (seen, before))
-    whole = np.stack([shown <= DARK_MEAN, shown >= BRIGHT_MEAN]).astype(np.float64)
-    return shown, np.where(mixed, whole, ends[:, asked]), given
+    shown, given = (np.where(mixed, one[at], by_block(one, asked.shape)[asked]) for one in (seen, before))
+    return shown, np.where(mixed, at_ends(shown), ends[:, asked]), given
+
+
+def at_ends(means: Values) -> Values:
+    """Returns which means are of levels that stand at 0, and which at 255, as shares of 0 and 1, float64 `[2, ...]`."""
+    return np.stack([means <= DARK_MEAN, means >= BRIGHT_MEAN]).astype(np.float64)
 
 
 def spread(blocks: AnyArray, cells: npt.NDArray[Any]) -> AnyArray:
@@ -149,10 +151,10 @@ def spread(blocks: AnyArray, cells: npt.NDArray[Any]) -> AnyArray:
     return every
 
 
-def by_block(cells: npt.NDArray[Any], blocks: npt.NDArray[Any]) -> Values:
-    """Returns the mean of the cells of each block, float64 `[rows, columns, channels]`."""
+def by_block(cells: npt.NDArray[Any], grid: tuple[int, ...]) -> Values:
+    """Returns the mean of the cells of each block, of so many rows and columns, float64 `[rows, columns, channels]`."""
     cv2 = opencv()
-    rows, columns = blocks.shape[:2]
+    rows, columns = grid
     # A third of the time of a mean over two axes.
     means: Values = cv2.resize(cells.astype(np.float64), (columns, rows), interpolation=cv2.INTER_AREA)
     return means
@@ -169,7 +171,7 @@ def beyond_clipping(difference: Levels, ends: Levels) -> Levels:
 def _light(told: Explained, asked: Mask, agrees: Mask) -> Values:
     """Returns by how much each block is lighter than the change alone makes it, as a plane and a bowl over the picture,
     float64 `[rows, columns, 1]`: a vignette or a shadow scales brightness and leaves colours."""
-    expected, kept = (by_block(cells, asked)[asked] for cells in (told.expected, told.kept))
+    expected, kept = (by_block(cells, asked.shape)[asked] for cells in (told.expected, told.kept))
     left = told.left[asked]
     lighter = left @ LUMA / (expected @ LUMA + 16.0)
     every = _bowl(asked.shape)
@@ -215,10 +217,11 @@ def _fitted(after: Values, ends: Values, before: Values, weight: Values) -> Chan
     seen = np.ascontiguousarray(after.T, dtype=np.float32)
     clipped = np.ascontiguousarray(ends.transpose(0, 2, 1), dtype=np.float32)
     weights = weight.astype(np.float32)
-    gains, offsets = _line(curved, seen, clipped)
+    free = clipped.sum(axis=0) <= FREE
+    gains, offsets = _line(curved, seen, free)
     curved = np.concatenate([curved, curved])
     for _ in range(ROUNDS):
-        _, trusted = _held(seen, clipped, curved * gains[..., None] + offsets[..., None])
+        _, trusted = _held(seen, clipped, free, curved * gains[..., None] + offsets[..., None])
         robust = weights * trusted
         total = _together(robust.sum(axis=2))
         mean_before = _together(np.einsum("tcn,tcn->tc", robust, curved)) / total
@@ -230,9 +233,9 @@ def _fitted(after: Values, ends: Values, before: Values, weight: Values) -> Chan
         ridge = RIDGE * total
         gains = _tinted((rise + ridge) / (run + ridge))
         offsets = mean_after - gains * mean_before
-    left, _ = _held(seen, clipped, curved * gains[..., None] + offsets[..., None])
+    left, _ = _held(seen, clipped, free, curved * gains[..., None] + offsets[..., None])
     # Of changes that explain as much, the mildest is meant.
-    cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.05 + 0.03 * np.tile(MILDNESS, 2)
+    cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.03 * np.tile(MILDNESS, 2)
     best = int(cost.argmin())
     return Change(*TRIED[best % len(TRIED)], gains[best].astype(np.float64), offsets[best].astype(np.float64))
 
@@ -243,25 +246,20 @@ def _tinted(gains: npt.NDArray[np.floating[Any]]) -> Singles:
     return gains.clip(middle * (1 - TINT), middle * (1 + TINT)).astype(np.float32)
 
 
-def _held(seen: Singles, clipped: Singles, raw: Singles) -> tuple[Singles, Singles]:
+def _held(seen: Singles, clipped: Singles, free: Mask, raw: Singles) -> tuple[Singles, Singles]:
     """Returns what each way leaves of each cell, in levels, `[tried, cells]`, and how far each channel of it is trusted
     from then on, `[tried, channels, cells]`: what is clipped, or should be, tells nothing but that it is no less."""
     away = np.abs(beyond_clipping(seen - raw.clip(0, 255), clipped))
     left = away.max(axis=1)
     trusted = np.minimum(np.float32(1.0), np.float32(5.0) / np.maximum(left, np.float32(1e-6)))
-    tells = (raw > 0) & (raw < 255) & (_free(clipped) | (away > 1.0))
+    tells = (raw > 0) & (raw < 255) & (free | (away > 1.0))
     return left, trusted[:, None] * np.where(tells, np.float32(1.0), np.float32(1e-4))
 
 
-def _free(clipped: Singles) -> Mask:
-    free: Mask = clipped.sum(axis=0) <= FREE
-    return free
-
-
-def _line(curved: Singles, seen: Singles, clipped: Singles) -> tuple[Singles, Singles]:
+def _line(curved: Singles, seen: Singles, free: Mask) -> tuple[Singles, Singles]:
     """Returns the gain and the offset, `[2 * tried, 1]`, of most pairs of cells that are not clipped (Theil, 1950; Sen,
     1968), from which the fit starts: cells that hold an edge of what is clipped are few, but lie far out."""
-    first, free = np.arange(seen.shape[1]), _free(clipped)
+    first = np.arange(seen.shape[1])
     rises, runs = [], []
     for shift in (len(first) // 3, len(first) // 2):
         second = np.roll(first, shift)

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from moderator.search.verify.change import (
-    BRIGHT_MEAN,
     CHROMA,
-    DARK_MEAN,
     LUMA,
     Explained,
     Values,
     amid,
+    at_ends,
     beyond_clipping,
     by_block,
     explained,
@@ -100,18 +99,19 @@ def colour(compared: Blocks) -> Colour:
     )
     ways = (ours, our_ends, theirs), (theirs, their_ends, ours)
     at = amid(ours, theirs, asked)
-    tried = [_told(explained(*way, asked, compared.agrees, at), asked, compared) for way in ways]
+    fits = (explained(*way, asked, compared.agrees, at) for way in ways)
+    tried = [(_told(fit, asked, compared), fit) for fit in fits]
     told, fit = min(tried, key=lambda one: (one[0].unexplained, one[0].left))
     misfit = min(one.misfit for one, _ in tried)
     return replace(told, missing=_missing(fit, compared.seen), misfit=misfit)
 
 
-def _told(fit: Explained, asked: Mask, compared: Blocks) -> tuple[Colour, Explained]:
+def _told(fit: Explained, asked: Mask, compared: Blocks) -> Colour:
     """Measures what a change of one picture's colours into the other's leaves, of the asked blocks."""
     agrees = compared.agrees[asked]
     change, light = fit.change, fit.light[asked]
-    seen, expected = (by_block(cells, asked)[asked] for cells in (fit.seen, fit.expected))
-    apart, kept = fit.left[asked], by_block(fit.kept, asked)[asked] >= 0.5
+    seen, expected = (by_block(cells, asked.shape)[asked] for cells in (fit.seen, fit.expected))
+    apart, kept = fit.left[asked], by_block(fit.kept, asked.shape)[asked] >= 0.5
     told = kept.sum(axis=1) >= 2
     after = expected + apart
     # Colour is compared at the brightness of each block: that is told by itself.
@@ -122,7 +122,7 @@ def _told(fit: Explained, asked: Mask, compared: Blocks) -> tuple[Colour, Explai
     odd = off | luma
     textured, plain = told & agrees, told & ~agrees
     part, blocks = _part(_spread(asked, odd & told), compared)
-    measured = Colour(
+    return Colour(
         luma=_share(luma, textured),
         plain_luma=_share(luma, plain),
         shading=float(np.log(light.max() / light.min())),
@@ -140,14 +140,13 @@ def _told(fit: Explained, asked: Mask, compared: Blocks) -> tuple[Colour, Explai
         unexplained=_mean(left.clip(max=2 * LEVELS), told) / max(_mean(_chroma(seen), told), LEVELS),
         misfit=float(np.abs(apart).max(axis=1).clip(max=MOST).mean()),
     )
-    return measured, fit
 
 
 def _missing(fit: Explained, seen: Mask) -> float:
     """Returns how many cells the colour has that is missing most; the lesser of the two pictures' numbers."""
     cells = spread(seen, fit.seen)
     shown, expected = fit.seen[cells], fit.expected[cells]
-    left = beyond_clipping(shown - expected, np.stack([shown <= DARK_MEAN, shown >= BRIGHT_MEAN]).astype(np.float64))
+    left = beyond_clipping(shown - expected, at_ends(shown))
     same = (np.abs(left @ LUMA) < 2 * LEVELS) & (np.linalg.norm(left @ CHROMA.T, axis=1) < LEVELS)
     return min(_unshown(one, same) for one in (expected, shown))
 

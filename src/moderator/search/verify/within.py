@@ -16,8 +16,6 @@ from moderator.search.verify.verify import Verification, verify
 
 SURE = 0.99
 """Probability of a copy from which on the wholes tell enough."""
-VARIANT = 0.5
-"""Least probability of a variant: among pairs that are no copies, the likelier of two."""
 LEAST = 48
 """Least side of a part that is looked at alone, in pixels of the working picture."""
 
