@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.collection import COPY, ITEM, OTHER, RECOLOURED, VARIANT
-from benchmarks.measured import EDITED, Pairs, load, measured
+from benchmarks.measured import EDITED, Pairs, asked, load, measured
 from benchmarks.table import Column, publish
 from moderator.edits import PLAIN
 from moderator.policy import Verify
@@ -248,21 +249,26 @@ _NAMES = {"copies": COPY, "variants": VARIANT, "photographs of one item": ITEM, 
 
 
 def _measured(folder: Path, edited: int, kept: Path | None) -> Pairs:
-    """Returns a collection's pairs: those kept from an earlier time, or measured."""
-    at = None if kept is None else kept / f"{folder.name}.npz"
-    if at is not None and at.is_file():
-        return load(at)
-    pairs = measured(folder, edited)
-    if at is not None:
-        pairs.save(at)
-    return pairs
+    """Returns a collection's pairs, and keeps them and what they are measured of, or takes them from there."""
+    if kept is None:
+        return measured(asked(folder, edited))
+    kept.mkdir(exist_ok=True)
+    pairs, pictures = kept / f"{folder.name}.npz", kept / f"{folder.name}.pickle"
+    if pairs.is_file():
+        return load(pairs)
+    if not pictures.is_file():
+        pictures.write_bytes(pickle.dumps(asked(folder, edited)))
+    known = measured(pickle.loads(pictures.read_bytes()))
+    known.save(pairs)
+    return known
 
 
 def main() -> None:
     """Measures, reports and writes the model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("collections", nargs="+", type=Path, help="at least two folders")
-    parser.add_argument("--kept", type=Path, help="a folder where measured pairs are kept, and taken from")
+    kept = "a folder where pairs are kept, and taken from; without its *.npz they are measured anew, of the same pictures"
+    parser.add_argument("--kept", type=Path, help=kept)
     parser.add_argument("-n", type=int, default=EDITED, help=f"pictures of each that are edited ({EDITED})")
     parser.add_argument("--into", type=Path, default=TARGET, help="the file that is written (the shipped one)")
     chosen = parser.parse_args()

@@ -4,7 +4,9 @@ folder's pictures, against themselves and against the pictures that SSCD finds c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,8 @@ SHOWN = 0.6
 
 Vector = npt.NDArray[np.float64]
 
+_pictures: Sequence[Features] = ()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
@@ -74,29 +78,56 @@ def load(path: Path) -> Pairs:
         return Pairs(**{one.name: kept[one.name] for one in fields(Pairs)})
 
 
-def measured(folder: Path, edited: int = EDITED) -> Pairs:
-    """Edits and recolours pictures of a folder, and measures what that gives, and the pictures as they are, against
-    those closest to it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """The pairs of one collection before any is measured: what is slow to make, and stays as it is when signs change.
+
+    Attributes:
+        pictures: features of all pictures, edited or not, and of panels.
+        pairs: int64 `[n, 2]`, which two of those.
+        labels, edits, panels, hashed: as in `Pairs`.
+    """
+
+    pictures: Sequence[Features]
+    pairs: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    edits: npt.NDArray[np.str_]
+    panels: npt.NDArray[np.bool_]
+    hashed: npt.NDArray[np.bool_]
+
+
+def asked(folder: Path, edited: int = EDITED) -> Asked:
+    """Edits and recolours pictures of a folder, and pairs what that gives, and the pictures as they are, with those
+    closest to it."""
     behind, known = backgrounds(list(distinct(folder, SEED)))
     made = Made(SEED, [opened(one.path) for one in behind])
     known = known[: SHOWN_TOO * edited]
     references = [made.shown(opened(one.path), number) for number, one in enumerate(known)]
     known, references, vectors = _apart(known, references, made.embedded(references))
-    asked = [*((one, False) for one in references), *_asked(made, known[:edited])]
-    cosines = made.embedded([shown for shown, _ in asked]) @ vectors.T
+    queries = [*((one, False) for one in references), *_edited(made, known[:edited])]
+    cosines = made.embedded([shown for shown, _ in queries]) @ vectors.T
     relations = _relations(known)
     relations[(relations == ITEM) & (vectors @ vectors.T >= STILL)] = UNTOLD
-    rows: list[tuple[Vector, Vector, int, str, bool, bool]] = []
-    for (one, panel), row in zip(asked, cosines, strict=True):
+    rows: list[tuple[tuple[int, int], int, str, bool, bool]] = []
+    for number, ((one, panel), row) in enumerate(zip(queries, cosines, strict=True)):
         for place in _places(one, row, panel=panel):
             label = int(relations[one.source, place])
             if one.edit == RECOLOURED and label in (COPY, VARIANT):
                 label = VARIANT if label == COPY else UNTOLD
             if label != UNTOLD and not (one.source == place and not one.edit):
                 hashed = not panel and _hashed(one, references[place])
-                rows.append((*_signs(one.local, references[place].local), label, one.edit, panel, hashed))
-    whole, stored, labels, edits, parts, hashes = zip(*rows, strict=True)
-    return Pairs(np.stack(whole), np.stack(stored), *(np.array(each) for each in (labels, edits, parts, hashes)))
+                rows.append(((number, place), label, one.edit, panel, hashed))
+    # The references are the first of the queries, so a reference's place is its number.
+    return Asked([one.local for one, _ in queries], *(np.array(each) for each in zip(*rows, strict=True)))
+
+
+def measured(of: Asked) -> Pairs:
+    """Measures pairs, on all cores."""
+    # Spawned, as OpenCV's threads do not live on in a process that is forked, and would be waited for.
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=_keep, initargs=(of.pictures,)) as pool:
+        signs = list(pool.map(_signs, of.pairs.tolist(), chunksize=32))
+    whole, stored = (np.stack(each) for each in zip(*signs, strict=True))
+    return Pairs(whole, stored, of.labels, of.edits, of.panels, of.hashed)
 
 
 def _apart(
@@ -111,7 +142,7 @@ def _apart(
     return [known[place] for place in kept], apart, vectors[kept]
 
 
-def _asked(made: Made, known: Sequence[Picture]) -> Iterator[tuple[Shown, bool]]:
+def _edited(made: Made, known: Sequence[Picture]) -> Iterator[tuple[Shown, bool]]:
     """Yields edited copies and variants, and panels of those copies, and whether each is a panel."""
     for number, one in enumerate(known):
         picture = opened(one.path)
@@ -165,7 +196,14 @@ def _hashed(one: Shown, other: Shown) -> bool:
     return bool(called_one((shown.hashes, shown.quality) for shown in (one, other))[0, 1])
 
 
-def _signs(first: Features, second: Features) -> tuple[Vector, Vector]:
+def _keep(pictures: Sequence[Features]) -> None:
+    """Keeps, in a process that measures, what pairs are of."""
+    global _pictures
+    _pictures = pictures
+
+
+def _signs(pair: tuple[int, int]) -> tuple[Vector, Vector]:
+    first, second = (_pictures[place] for place in pair)
     nothing = np.full(len(signs.SIGNS), np.nan)
     known = [signs.measure(first, other) for other in (second, second.with_pixels(None))]
     whole, stored = (nothing if one is None else signs.coloured(one, colour(one.fine)) for one in known)
