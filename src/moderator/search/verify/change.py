@@ -8,7 +8,7 @@ black and white is clipped. Colours are those of cells, small enough that few ho
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import Any, TypeVar
 
@@ -49,6 +49,14 @@ LEAST, APART = 10, np.float32(4.0)
 """Pairs of cells from which a line is told, and by how many levels the two of one differ."""
 RIDGE = 20.0
 """Variance, in levels, that is added to what there is: it holds the gain near 1 where no contrast tells it."""
+ALL = np.arange(256.0)
+"""All levels of a channel."""
+POSTERISED = (2, 3, 4, 5, 6, 8)
+"""Numbers of levels that a picture is posterised to."""
+SOFT = 6.0
+"""Levels by which the pixels of a cell differ from its mean, as a standard deviation: its mean is no level of its own."""
+PLAINLY = 0.8
+"""The share of the least difference from which on two pictures are that posterising must leave at most."""
 ROUNDS = 3
 """Rounds of the robust fit."""
 FITTED = 240
@@ -129,6 +137,31 @@ def amid(ours: Values, theirs: Values, asked: Mask) -> Places:
     down, across = (one[asked] for one in np.divmod(inside.argmin(axis=2), side))
     row, column = np.nonzero(asked)
     return side * row + down, side * column + across
+
+
+def posterised(seen: Values, before: Values, at: Places) -> Values | None:
+    """Returns the colours of the second picture's cells as they are where it is posterised, if that makes them clearly
+    more like those seen; None where it does not. They are compared at one place of each block."""
+    shown, given = seen[at], before[at]
+    away = shown - given
+    plain = np.abs(away - np.median(away, axis=0)).mean()
+    curves = _posterising()
+    left = [np.abs(shown - np.interp(given, ALL, curve)).mean() for curve in curves]
+    best = int(np.argmin(left))
+    return np.interp(before, ALL, curves[best]) if left[best] < PLAINLY * plain else None
+
+
+@cache
+def _posterising() -> Values:
+    """Returns what posterising makes of each level, float64 `[ways, 256]`: editors leave the lowest level of each step,
+    or spread the steps from black to white, and those are as wide as each other or have a level in their middle."""
+    steps = [(np.floor(ALL * count / 256), count) for count in POSTERISED]
+    lowest = [step * 256 / count for step, count in steps]
+    spread = [step * 255 / (count - 1) for step, count in steps]
+    middle = [np.rint(ALL * (count - 1) / 255) * 255 / (count - 1) for count in POSTERISED]
+    cv2 = opencv()
+    soft: Values = cv2.GaussianBlur(np.array([*lowest, *spread, *middle]), (0, 1), SOFT, borderType=cv2.BORDER_REPLICATE)
+    return soft
 
 
 def _samples(seen: Values, ends: Values, before: Values, asked: Mask, at: Places) -> tuple[Values, Values, Values]:

@@ -19,6 +19,7 @@ from moderator.search.verify.change import (
     beyond_clipping,
     by_block,
     explained,
+    posterised,
     spread,
 )
 from moderator.search.verify.features import opencv
@@ -33,6 +34,9 @@ LEVELS = 12.0
 """Levels by which a block may differ from what the change for the whole picture explains."""
 PARTS = 4
 """Largest patches that are looked at one by one."""
+STEPPED = 2.5
+"""How many times as much posterising may leave and is meant all the same, as it changes no colour but by a step, where a
+change of all colours is free to."""
 MOST = 24.0
 """Levels at which a block's difference is counted at most: a sticker's is no measure of the rest."""
 
@@ -97,13 +101,20 @@ def colour(compared: Blocks) -> Colour:
     ours, our_ends, theirs, their_ends = (
         one.astype(np.float64) for one in (compared.ours, compared.our_ends, compared.theirs, compared.their_ends)
     )
-    ways = (ours, our_ends, theirs), (theirs, their_ends, ours)
     at = amid(ours, theirs, asked)
-    fits = (explained(*way, asked, compared.agrees, at) for way in ways)
+    ways = (ours, our_ends, theirs), (theirs, their_ends, ours)
+    stepped = [(*way, steps) for *way, before in ways if (steps := posterised(way[0], before, at)) is not None]
+    fits = (explained(*way, asked, compared.agrees, at) for way in (*ways, *stepped))
     tried = [(_told(fit, asked, compared), fit) for fit in fits]
-    told, fit = min(tried, key=lambda one: (one[0].unexplained, one[0].left))
+    told, fit = min(tried[:2], key=_unexplained)
+    if stepped and _unexplained(steps := min(tried[2:], key=_unexplained)) < (STEPPED * told.unexplained, 0.0):
+        told, fit = steps
     misfit = min(one.misfit for one, _ in tried)
     return replace(told, missing=_missing(fit, compared.seen), misfit=misfit)
+
+
+def _unexplained(tried: tuple[Colour, Explained]) -> tuple[float, float]:
+    return tried[0].unexplained, tried[0].left
 
 
 def _told(fit: Explained, asked: Mask, compared: Blocks) -> Colour:
