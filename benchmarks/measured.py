@@ -46,7 +46,8 @@ SHOWN = 0.6
 
 Vector = npt.NDArray[np.float64]
 
-_pictures: Sequence[Features] = ()
+_pictures: list[Features] = []
+"""In a process that measures: what pairs are of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,9 +198,7 @@ def _hashed(one: Shown, other: Shown) -> bool:
 
 
 def _keep(pictures: Sequence[Features]) -> None:
-    """Keeps, in a process that measures, what pairs are of."""
-    global _pictures
-    _pictures = pictures
+    _pictures[:] = pictures
 
 
 def _signs(pair: tuple[int, int]) -> tuple[Vector, Vector]:

@@ -21,7 +21,7 @@ from moderator.models import Evidence, Kind, Region
 from moderator.policy import Verify
 from moderator.search.verify import Verification, features, geometry, signs, verify, verify_within
 from moderator.search.verify.align import align
-from moderator.search.verify.change import spread
+from moderator.search.verify.cells import spread
 from moderator.search.verify.colour import colour
 from moderator.search.verify.features import Features
 from moderator.search.verify.geometry import Alignment

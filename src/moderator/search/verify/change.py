@@ -1,80 +1,84 @@
 """The one change of colours that explains most of how two aligned pictures differ, under a light, by block.
 
-An edit changes all colours in one way: a saturation, then a gain and an offset of each channel (brightness, contrast, a
-cast, a filter, no colour at all), under a light that falls off smoothly (a vignette, a shadow). What it takes beyond
-black and white is clipped. Colours are those of cells, small enough that few hold both what is clipped and what is not.
+An edit changes all colours in one way: a saturation, then a curve of each channel, which is a line (brightness,
+contrast, a cast, no colour at all) with a slight bend (a filter), under a light that falls off smoothly (`light.py`).
+What it takes beyond black and white is clipped.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from moderator.search.verify.features import opencv
+from moderator.search.verify.cells import (
+    LUMA,
+    Places,
+    Singles,
+    Values,
+    at_ends,
+    beyond_clipping,
+    by_block,
+    spread,
+)
 from moderator.search.verify.geometry import Mask
-
-Values = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
-Places = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
-"""Rows and columns of cells."""
-Levels = TypeVar("Levels", Values, Singles)
-AnyArray = TypeVar("AnyArray", Values, Mask)
+from moderator.search.verify.light import lit
 
 SATURATIONS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.3)
 """Saturations that are tried; 0 is greyscale."""
 GAMMAS = (0.55, 0.75, 1.0, 1.35, 1.8)
 """Powers that are tried on levels in [0, 1]."""
-LUMA = np.array([0.299, 0.587, 0.114])
-"""Weights of red, green and blue in brightness (ITU-R BT.601)."""
-CHROMA = np.array([[-0.1687, -0.3313, 0.5], [0.5, -0.4187, -0.0813]])
-"""The same of the differences of blue and of red from it (the same source)."""
-GAINS, LIGHT = (0.35, 2.5), (0.2, 2.5)
-"""Least and largest gain of a channel, and of the light."""
+GAINS = (0.35, 2.5)
+"""Least and largest gain of a channel."""
 TINT = 0.35
 """By how much of their mean the gains of the channels may differ: white and one colour could else become any two."""
-DARK_MEAN, BRIGHT_MEAN, FREE = 6.0, 249.0, 0.05
-"""Levels up to and from which a mean is of clipped ones, and the share of clipped levels up to which it tells what they
-were."""
-BEYOND = 80.0
-"""Levels that a clipped level may have been beyond the end."""
-UNEVEN, TRUSTED = 0.15, 0.06
-"""Range of the light from which the change is fitted anew beside it; by how much a block may be lighter than the light
-before it counts for less."""
+BENT, HELD = 20.0, 1e-3
+"""Most levels by which the middle tones of a channel are bent, and the variance that is added to what there is of them:
+it holds the bend near 0 where all tones are alike."""
+FREE = 0.05
+"""Share of clipped levels up to which the mean of a block tells what they were."""
+UNEVEN, RELIT = 0.15, 3
+"""Range of the light from which the change is fitted anew beside it, and how often: each hides a part of the other."""
+DOUBTED = 0.4
+"""Weight of a block that does not agree, beside one that does."""
 LEAST, APART = 10, np.float32(4.0)
 """Pairs of cells from which a line is told, and by how many levels the two of one differ."""
 RIDGE = 20.0
 """Variance, in levels, that is added to what there is: it holds the gain near 1 where no contrast tells it."""
-ALL = np.arange(256.0)
-"""All levels of a channel."""
-POSTERISED = (2, 3, 4, 5, 6, 8)
-"""Numbers of levels that a picture is posterised to."""
-SOFT = 6.0
-"""Levels by which the pixels of a cell differ from its mean, as a standard deviation: its mean is no level of its own."""
-PLAINLY = 0.8
-"""The share of the least difference from which on two pictures are that posterising must leave at most."""
+NEAR = 5.0
+"""Levels by which a cell may be off before it counts for less."""
 ROUNDS = 3
-"""Rounds of the robust fit."""
+"""Rounds of the robust fits."""
 FITTED = 240
 """About as many blocks the change is fitted to; it is then held against all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """A saturation, then a power, then a gain and an offset in levels of each channel, float64 `[3]`."""
+    """A saturation, then a power, then a gain, an offset and a bend of each channel.
+
+    Attributes:
+        gains, offsets: float64 `[3]`, the latter in levels.
+        bends: float64 `[3]`, the levels that are added to the middle tones; less to others, none to black and white.
+        chords: float64 `[2, 3]`, the offset and the gain that a bend of one level would seem to have by itself; they
+            are taken off it.
+    """
 
     saturation: float
     gamma: float
     gains: Values
     offsets: Values
+    bends: Values
+    chords: Values
 
     def applied(self, colours: Values) -> Values:
         """Returns changed colours, not clipped."""
-        return _curved(colours, self.saturation, self.gamma) * self.gains + self.offsets
+        line = _curved(colours, self.saturation, self.gamma) * self.gains + self.offsets
+        changed: Values = line + self.bends * (_middle(line) - self.chords[0] - self.chords[1] * line)
+        return changed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,13 +112,47 @@ def explained(seen: Values, ends: Values, before: Values, asked: Mask, agrees: M
         at: where a cell of each of them lies that stands for it where it is partly clipped; see `amid`.
     """
     shown, clipped, given = _samples(seen, ends, before, asked, at)
-    weight = np.where(agrees[asked], 1.0, 0.4)
-    change, even = _fitted(shown, clipped, given, weight), np.ones((*asked.shape, 1))
-    light = _light(_explained(change, even, seen, ends, before), asked, agrees)
-    if np.ptp(light[asked]) > UNEVEN:
+    weight = np.where(agrees[asked], 1.0, DOUBTED)
+    light = even = np.ones((*asked.shape, 1))
+    for _ in range(1 + RELIT):
         change = _fitted(shown / light[asked], clipped, given, weight)
-        light = _light(_explained(change, even, seen, ends, before), asked, agrees)
-    return _explained(change, light, seen, ends, before)
+        told = _explained(change, even, seen, ends, before)
+        light = _light(told, asked, agrees)
+        if np.ptp(light[asked]) <= UNEVEN:
+            break
+    bent = _bent(_explained(change, light, seen, ends, before), before, asked, weight)
+    return _explained(bent, light, seen, ends, before)
+
+
+def _light(told: Explained, asked: Mask, agrees: Mask) -> Values:
+    """Returns the light that a change leaves to be explained, which is told without one."""
+    dark, kept = (by_block(cells, asked.shape)[asked] for cells in (told.expected, told.kept))
+    weight = np.where(agrees[asked] & ((kept >= 0.5).sum(axis=1) >= 2), 1.0, 0.3)
+    return lit(dark, dark + told.left[asked], asked, weight)
+
+
+def _bent(told: Explained, before: Values, asked: Mask, weight: Values) -> Change:
+    """Returns the change with the bends that explain most of what it leaves, and leave its gains and offsets."""
+    line = told.change.applied(by_block(before, asked.shape)[asked]).T  # [channels, blocks]
+    left = (told.left[asked] / told.light[asked]).T
+    given = weight * (by_block(told.kept, asked.shape)[asked].T >= 0.5) + 1e-6
+    straight = np.stack([np.ones_like(line), line], axis=-1)
+    weighted = (given[..., None] * straight).transpose(0, 2, 1)
+    middle = _middle(line)[..., None]
+    chords: Values = np.linalg.solve(weighted @ straight + 1e-6 * np.eye(2), weighted @ middle)
+    away = (middle - straight @ chords)[..., 0]
+    robust = given
+    for _ in range(ROUNDS):
+        bends = (robust * away * left).sum(axis=1) / ((robust * away**2).sum(axis=1) + HELD * given.sum(axis=1))
+        robust = given * np.minimum(1.0, NEAR / np.maximum(np.abs(left - bends[:, None] * away), 1e-6))
+    return replace(told.change, bends=bends.clip(-BENT, BENT), chords=chords[..., 0].T)
+
+
+def _middle(levels: Values) -> Values:
+    """Returns how far levels are from black and from white: 1 in the middle, 0 at either end."""
+    share = (levels / 255).clip(0, 1)
+    middle: Values = 4 * share * (1 - share)
+    return middle
 
 
 def _explained(change: Change, light: Values, seen: Values, ends: Values, before: Values) -> Explained:
@@ -124,107 +162,12 @@ def _explained(change: Change, light: Values, seen: Values, ends: Values, before
     return Explained(change, light, seen, expected, (raw > -4) & (raw < 259), left)
 
 
-def amid(ours: Values, theirs: Values, asked: Mask) -> Places:
-    """Returns where the cell lies, of each block asked, that is most like those around it in both pictures: it holds no
-    edge of what is clipped."""
-    cv2 = opencv()
-    around = np.ones((3, 3), np.uint8)
-    levels = (one.astype(np.uint8) for one in (ours, theirs))
-    edges = (cv2.morphologyEx(one, cv2.MORPH_GRADIENT, around).max(axis=2) for one in levels)
-    rough = np.add(*edges, dtype=np.int64)
-    (rows, columns), side = asked.shape, len(ours) // len(asked)
-    inside = rough.reshape(rows, side, columns, side).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
-    down, across = (one[asked] for one in np.divmod(inside.argmin(axis=2), side))
-    row, column = np.nonzero(asked)
-    return side * row + down, side * column + across
-
-
-def posterised(seen: Values, before: Values, at: Places) -> Values | None:
-    """Returns the colours of the second picture's cells as they are where it is posterised, if that makes them clearly
-    more like those seen; None where it does not. They are compared at one place of each block."""
-    shown, given = seen[at], before[at]
-    away = shown - given
-    plain = np.abs(away - np.median(away, axis=0)).mean()
-    curves = _posterising()
-    left = [np.abs(shown - np.interp(given, ALL, curve)).mean() for curve in curves]
-    best = int(np.argmin(left))
-    return np.interp(before, ALL, curves[best]) if left[best] < PLAINLY * plain else None
-
-
-@cache
-def _posterising() -> Values:
-    """Returns what posterising makes of each level, float64 `[ways, 256]`: editors leave the lowest level of each step,
-    or spread the steps from black to white, and those are as wide as each other or have a level in their middle."""
-    steps = [(np.floor(ALL * count / 256), count) for count in POSTERISED]
-    lowest = [step * 256 / count for step, count in steps]
-    spread = [step * 255 / (count - 1) for step, count in steps]
-    middle = [np.rint(ALL * (count - 1) / 255) * 255 / (count - 1) for count in POSTERISED]
-    cv2 = opencv()
-    soft: Values = cv2.GaussianBlur(np.array([*lowest, *spread, *middle]), (0, 1), SOFT, borderType=cv2.BORDER_REPLICATE)
-    return soft
-
-
 def _samples(seen: Values, ends: Values, before: Values, asked: Mask, at: Places) -> tuple[Values, Values, Values]:
     """Returns what a change is fitted to, of each block asked its mean, or where part of it is clipped a cell, which is
     clipped as a whole or not: those seen `[n, 3]`, how much of them is clipped `[2, n, 3]`, and those before."""
     mixed = (ends.sum(axis=0) > FREE)[asked].any(axis=1)[:, None]
     shown, given = (np.where(mixed, one[at], by_block(one, asked.shape)[asked]) for one in (seen, before))
     return shown, np.where(mixed, at_ends(shown), ends[:, asked]), given
-
-
-def at_ends(means: Values) -> Values:
-    """Returns which means are of levels that stand at 0, and which at 255, as shares of 0 and 1, float64 `[2, ...]`."""
-    return np.stack([means <= DARK_MEAN, means >= BRIGHT_MEAN]).astype(np.float64)
-
-
-def spread(blocks: AnyArray, cells: npt.NDArray[Any]) -> AnyArray:
-    """Returns values of blocks `[rows, columns, ...]` for each of their cells."""
-    side = len(cells) // len(blocks)
-    every: AnyArray = blocks.repeat(side, axis=0).repeat(side, axis=1)
-    return every
-
-
-def by_block(cells: npt.NDArray[Any], grid: tuple[int, ...]) -> Values:
-    """Returns the mean of the cells of each block, of so many rows and columns, float64 `[rows, columns, channels]`."""
-    cv2 = opencv()
-    rows, columns = grid
-    # A third of the time of a mean over two axes.
-    means: Values = cv2.resize(cells.astype(np.float64), (columns, rows), interpolation=cv2.INTER_AREA)
-    return means
-
-
-def beyond_clipping(difference: Levels, ends: Levels) -> Levels:
-    """Returns what is left of a difference of means less what clipping explains: where some of the levels were clipped
-    at the bright end the mean is lower than told, at the dark end it is higher, by `BEYOND` for each."""
-    dark, bright = BEYOND * ends
-    left: Levels = np.minimum(difference + bright, 0) + np.maximum(difference - dark, 0)
-    return left
-
-
-def _light(told: Explained, asked: Mask, agrees: Mask) -> Values:
-    """Returns by how much each block is lighter than the change alone makes it, as a plane and a bowl over the picture,
-    float64 `[rows, columns, 1]`: a vignette or a shadow scales brightness and leaves colours."""
-    expected, kept = (by_block(cells, asked.shape)[asked] for cells in (told.expected, told.kept))
-    left = told.left[asked]
-    lighter = left @ LUMA / (expected @ LUMA + 16.0)
-    every = _bowl(asked.shape)
-    design = every[asked]
-    weight = np.where(agrees[asked] & ((kept >= 0.5).sum(axis=1) >= 2), 1.0, 0.3)
-    smooth, plane = np.zeros(len(design)), np.zeros(4)
-    for _ in range(ROUNDS):
-        trusted = weight * np.minimum(1.0, TRUSTED / np.maximum(np.abs(lighter - smooth), 1e-6))
-        weighted = design * trusted[:, None]
-        plane = np.linalg.solve(weighted.T @ design + 1e-3 * np.eye(4), weighted.T @ lighter)
-        smooth = design @ plane
-    return (1.0 + every @ plane).clip(*LIGHT)[..., None]
-
-
-@lru_cache(64)
-def _bowl(grid: tuple[int, int]) -> Values:
-    """Returns what a light over blocks is made of, float64 `[rows, columns, 4]`: 1, down, across, and a bowl."""
-    down, across = (np.linspace(-0.5, 0.5, side) for side in grid)
-    down, across = np.meshgrid(down, across, indexing="ij")
-    return np.stack([np.ones(grid), down, across, down**2 + across**2], axis=-1)
 
 
 def _curved(colours: Values, saturation: float | Values, gamma: float | Values) -> Values:
@@ -270,7 +213,8 @@ def _fitted(after: Values, ends: Values, before: Values, weight: Values) -> Chan
     # Of changes that explain as much, the mildest is meant.
     cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.03 * np.tile(MILDNESS, 2)
     best = int(cost.argmin())
-    return Change(*TRIED[best % len(TRIED)], gains[best].astype(np.float64), offsets[best].astype(np.float64))
+    line = gains[best].astype(np.float64), offsets[best].astype(np.float64)
+    return Change(*TRIED[best % len(TRIED)], *line, np.zeros(3), np.zeros((2, 3)))
 
 
 def _tinted(gains: npt.NDArray[np.floating[Any]]) -> Singles:
@@ -284,7 +228,7 @@ def _held(seen: Singles, clipped: Singles, free: Mask, raw: Singles) -> tuple[Si
     from then on, `[tried, channels, cells]`: what is clipped, or should be, tells nothing but that it is no less."""
     away = np.abs(beyond_clipping(seen - raw.clip(0, 255), clipped))
     left = away.max(axis=1)
-    trusted = np.minimum(np.float32(1.0), np.float32(5.0) / np.maximum(left, np.float32(1e-6)))
+    trusted = np.minimum(np.float32(1.0), np.float32(NEAR) / np.maximum(left, np.float32(1e-6)))
     tells = (raw > 0) & (raw < 255) & (free | (away > 1.0))
     return left, trusted[:, None] * np.where(tells, np.float32(1.0), np.float32(1e-4))
 

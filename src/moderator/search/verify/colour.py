@@ -9,22 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moderator.search.verify.change import (
-    CHROMA,
-    LUMA,
-    Explained,
-    Values,
-    amid,
-    at_ends,
-    beyond_clipping,
-    by_block,
-    explained,
-    posterised,
-    spread,
-)
+from moderator.search.verify.cells import CHROMA, LUMA, Values, amid, at_ends, beyond_clipping, by_block, spread
+from moderator.search.verify.change import Explained, explained
 from moderator.search.verify.features import opencv
 from moderator.search.verify.geometry import Mask
 from moderator.search.verify.photometry import AGREES, Blocks, largest
+from moderator.search.verify.steps import posterised
 
 TONE, HUE = 64.0, 28.0
 """Steps of brightness and of its differences, in levels, by which cells are sorted into colours."""
@@ -35,10 +25,16 @@ LEVELS = 12.0
 PARTS = 4
 """Largest patches that are looked at one by one."""
 STEPPED = 2.5
-"""How many times as much posterising may leave and is meant all the same, as it changes no colour but by a step, where a
-change of all colours is free to."""
+"""How many times as much posterising may leave and is meant all the same: it is not free to change colours but by a
+step."""
+PATCH = 100.0
+"""Blocks of a patch that weigh, where directions are compared, as if nothing were explained."""
 MOST = 24.0
 """Levels at which a block's difference is counted at most: a sticker's is no measure of the rest."""
+
+
+Way = tuple[Values, Values, Values]
+"""The colours that a change may have led to, what of them is clipped, and those before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +55,7 @@ class Colour:
         part_left: the mean difference of colour there, in levels.
         missing: cells of the one colour of either picture that the other shows next to nowhere there. What is laid over
             a picture hides all colours alike and brings one of its own; of a recoloured thing both colours are missing.
+        bend: by how much the middle tones of the channels are bent apart, as a standard deviation, in levels.
         cast: by how much the gains of the channels differ, as a standard deviation of their logarithms.
         saturation, gamma: of the change.
         contrast: the mean colour of blocks after the change, in levels from grey: how much there was to compare.
@@ -77,6 +74,7 @@ class Colour:
     part: float
     part_left: float
     missing: float
+    bend: float
     cast: float
     saturation: float
     gamma: float
@@ -85,7 +83,7 @@ class Colour:
     misfit: float
 
 
-UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, MOST)
+UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, MOST)
 """Of pictures that overlap in too few blocks to tell."""
 
 
@@ -102,19 +100,23 @@ def colour(compared: Blocks) -> Colour:
         one.astype(np.float64) for one in (compared.ours, compared.our_ends, compared.theirs, compared.their_ends)
     )
     at = amid(ours, theirs, asked)
-    ways = (ours, our_ends, theirs), (theirs, their_ends, ours)
-    stepped = [(*way, steps) for *way, before in ways if (steps := posterised(way[0], before, at)) is not None]
-    fits = (explained(*way, asked, compared.agrees, at) for way in (*ways, *stepped))
-    tried = [(_told(fit, asked, compared), fit) for fit in fits]
-    told, fit = min(tried[:2], key=_unexplained)
-    if stepped and _unexplained(steps := min(tried[2:], key=_unexplained)) < (STEPPED * told.unexplained, 0.0):
-        told, fit = steps
-    misfit = min(one.misfit for one, _ in tried)
+    ways: list[Way] = [(ours, our_ends, theirs), (theirs, their_ends, ours)]
+    steps = [(seen, ends, few) for seen, ends, before in ways if (few := posterised(seen, before, at)) is not None]
+    smooth, stepped = (
+        [(_told(fit, asked, compared), fit) for fit in (explained(*way, asked, compared.agrees, at) for way in some)]
+        for some in (ways, steps)
+    )
+    best = min(smooth, key=_doubt)
+    if stepped and _doubt(other := min(stepped, key=_doubt)) < STEPPED * _doubt(best):
+        best = other
+    told, fit = best
+    misfit = min(one.misfit for one, _ in (*smooth, *stepped))
     return replace(told, missing=_missing(fit, compared.seen), misfit=misfit)
 
 
-def _unexplained(tried: tuple[Colour, Explained]) -> tuple[float, float]:
-    return tried[0].unexplained, tried[0].left
+def _doubt(tried: tuple[Colour, Explained]) -> float:
+    """Returns how much a direction leaves open: a patch that keeps its outline says more than a mean."""
+    return tried[0].unexplained + tried[0].part / PATCH
 
 
 def _told(fit: Explained, asked: Mask, compared: Blocks) -> Colour:
@@ -144,6 +146,7 @@ def _told(fit: Explained, asked: Mask, compared: Blocks) -> Colour:
         part=blocks,
         part_left=_mean(left, part[asked]),
         missing=0.0,
+        bend=float(change.bends.std()),
         cast=float(np.log(change.gains).std()),
         saturation=change.saturation,
         gamma=change.gamma,

@@ -1,0 +1,43 @@
+"""The light over a picture: what falls off smoothly (a vignette, a shadow), scales brightness and leaves colours."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from moderator.search.verify.cells import LUMA, Values
+from moderator.search.verify.geometry import Mask
+
+LIGHT = (0.2, 2.5)
+"""Least and largest light."""
+TRUSTED = 5.0
+"""Levels by which a block may be lighter or darker than under the light before it counts for less."""
+ROUNDS = 5
+"""Rounds of the robust fit."""
+
+
+def lit(dark: Values, seen: Values, asked: Mask, weight: Values) -> Values:
+    """Returns the light under which brightness comes nearest to what is seen, float64 `[rows, columns, 1]`: a plane and
+    a bowl over the picture, which may be deeper one way, as that of a crop is.
+
+    Args:
+        dark, seen: float64 `[n, 3]`, colours of the blocks asked as they are without it, and as seen.
+        asked: bool `[rows, columns]`.
+        weight: float64 `[n]`.
+    """
+    every = _bowl(asked.shape)
+    design, wanted = every[asked] * (dark @ LUMA)[:, None], seen @ LUMA
+    trusted = weight
+    for _ in range(ROUNDS):
+        weighted = design * trusted[:, None]
+        bowl = np.linalg.solve(weighted.T @ design + 1e-3 * np.eye(every.shape[-1]), weighted.T @ wanted)
+        trusted = weight * np.minimum(1.0, TRUSTED / np.maximum(np.abs(wanted - design @ bowl), 1e-6))
+    return (every @ bowl).clip(*LIGHT)[..., None]
+
+
+@lru_cache(64)
+def _bowl(grid: tuple[int, int]) -> Values:
+    """Returns what a light over blocks is made of, float64 `[rows, columns, 5]`: 1, down, across, and their squares."""
+    down, across = np.meshgrid(*(np.linspace(-0.5, 0.5, side) for side in grid), indexing="ij")
+    return np.stack([np.ones(grid), down, across, down**2, across**2], axis=-1)
