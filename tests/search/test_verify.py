@@ -218,15 +218,57 @@ def test_a_brighter_copy_is_explained_though_it_is_clipped(gain: float, seed: in
     assert told.unexplained < 0.2
 
 
-@given(st.floats(0.4, 0.9), st.integers(0, 2**32 - 1))
-def test_a_copy_under_a_vignette_keeps_its_colours_and_the_light_is_told(edge: float, seed: int) -> None:
+@given(st.floats(0.25, 0.8), st.tuples(st.floats(0.2, 1.0), st.floats(0.2, 1.0)), st.integers(0, 2**32 - 1))
+def test_a_part_of_a_copy_under_a_vignette_keeps_its_colours_and_the_light_is_told(
+    edge: float, shown: tuple[float, float], seed: int
+) -> None:
     before = np.random.default_rng(seed).uniform(40, 215, (12, 16, 3)).astype(np.float32)
-    down, across = np.mgrid[-1:1:12j, -1:1:16j]
-    light = 1 - (1 - edge) * (down**2 + across**2)[..., None].astype(np.float32) / 2
+    down, across = np.meshgrid(*(np.linspace(1 - 2 * share, 1, n) for share, n in zip(shown, (12, 16), strict=True)))
+    light = (1 - (1 - edge) * (down**2 + across**2) / 2).T[..., None].astype(np.float32)
     yes, one = np.ones((12, 16), dtype=np.bool_), np.ones((12, 16), dtype=np.float32)
     told = colour(Blocks(yes, yes, yes, one, *_plainly(before * light, before)))
-    assert told.luma + told.chroma < 0.1
-    assert told.shading == pytest.approx(-np.log(edge), abs=0.25)
+    assert told.luma == told.chroma == 0
+    assert told.misfit < 3
+    assert told.shading == pytest.approx(np.log(light.max() / light.min()), abs=0.15)
+
+
+@given(st.floats(-18, 18), st.integers(0, 2**32 - 1))
+def test_a_filter_that_bends_the_channels_apart_is_explained(bend: float, seed: int) -> None:
+    before = np.random.default_rng(seed).uniform(0, 255, (12, 16, 3)).astype(np.float32)
+    middle = 4 * before / 255 * (1 - before / 255)
+    after = (before * 0.8 + 25 + middle * (bend, 0, -bend)).astype(np.float32)
+    yes, one = np.ones((12, 16), dtype=np.bool_), np.ones((12, 16), dtype=np.float32)
+    told = colour(Blocks(yes, yes, yes, one, *_plainly(after, before)))
+    assert told.misfit < 2.5
+
+
+def _posterised(cells: Tones, count: int, random: np.random.Generator) -> Tones:
+    """The cells, of 4 pixels a side and each a little uneven, with so many levels of each channel."""
+    pixels = cells.repeat(4, axis=0).repeat(4, axis=1) + random.normal(0, 6, (4 * len(cells), 4 * len(cells), 3))
+    steps = np.floor(pixels.clip(0, 255) * count / 256) * 256 / count
+    means: Tones = steps.reshape(len(cells), 4, len(cells), 4, 3).mean(axis=(1, 3)).astype(np.float32)
+    return means
+
+
+@given(st.sampled_from([2, 3, 4, 6, 8]), st.integers(0, 2**32 - 1))
+def test_a_posterised_copy_keeps_its_colours(count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    before = random.uniform(0, 255, (24, 24, 3)).astype(np.float32)
+    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
+    told = colour(Blocks(yes, yes, yes, one, *_plainly(_posterised(before, count, random), before, 3)))
+    assert told.luma == told.chroma == 0
+
+
+@given(st.sampled_from([4, 6, 8]), st.integers(0, 2**32 - 1))
+def test_a_recoloured_part_is_told_though_all_is_posterised(count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    before = random.uniform(0, 255, (24, 24, 3)).astype(np.float32)
+    before[6:15, 6:15] = 200, 60, 60
+    other = before.copy()
+    other[6:15, 6:15] = 60, 60, 200
+    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
+    told = colour(Blocks(yes, yes, yes, one, *_plainly(_posterised(other, count, random), before, 3)))
+    assert told.part >= 9
 
 
 @given(st.floats(1.3, 1.6), st.integers(0, 2**32 - 1))

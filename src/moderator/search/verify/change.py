@@ -42,6 +42,8 @@ FREE = 0.05
 """Share of clipped levels up to which the mean of a block tells what they were."""
 UNEVEN, RELIT = 0.15, 3
 """Range of the light from which the change is fitted anew beside it, and how often: each hides a part of the other."""
+PROMISING = 20
+"""How many ways are tried again under another light, those that explained most before."""
 DOUBTED = 0.4
 """Weight of a block that does not agree, beside one that does."""
 LEAST, APART = 10, np.float32(4.0)
@@ -114,8 +116,11 @@ def explained(seen: Values, ends: Values, before: Values, asked: Mask, agrees: M
     shown, clipped, given = _samples(seen, ends, before, asked, at)
     weight = np.where(agrees[asked], 1.0, DOUBTED)
     light = even = np.ones((*asked.shape, 1))
+    some = np.s_[:: max(1, len(shown) // FITTED)]
+    ways = _ways(given[some])
     for _ in range(1 + RELIT):
-        change = _fitted(shown / light[asked], clipped, given, weight)
+        change, best = _fitted((shown / light[asked])[some], clipped[:, some], ways, weight[some])
+        ways = ways.among(best[:PROMISING])
         told = _explained(change, even, seen, ends, before)
         light = _light(told, asked, agrees)
         if np.ptp(light[asked]) <= UNEVEN:
@@ -139,7 +144,7 @@ def _bent(told: Explained, before: Values, asked: Mask, weight: Values) -> Chang
     straight = np.stack([np.ones_like(line), line], axis=-1)
     weighted = (given[..., None] * straight).transpose(0, 2, 1)
     middle = _middle(line)[..., None]
-    chords: Values = np.linalg.solve(weighted @ straight + 1e-6 * np.eye(2), weighted @ middle)
+    chords = np.linalg.solve(weighted @ straight + 1e-6 * np.eye(2), weighted @ middle).astype(np.float64)
     away = (middle - straight @ chords)[..., 0]
     robust = given
     for _ in range(ROUNDS):
@@ -182,20 +187,37 @@ MILDNESS = np.array([abs(np.log(max(saturation, 0.1))) + abs(np.log(gamma)) for 
 """By how much a change is one, apart from its gains."""
 
 
-def _fitted(after: Values, ends: Values, before: Values, weight: Values) -> Change:
-    """Returns the change of the second colours into the first that explains most: for each saturation and power, gains
-    and offsets by reweighted least squares, less what is clipped, of each channel and of all together."""
-    every = max(1, len(after) // FITTED)
-    after, ends, before, weight = after[::every], ends[:, ::every], before[::every], weight[::every]
+@dataclass(frozen=True, slots=True, eq=False)
+class Ways:
+    """Colours after each saturation and power that are tried: float32 `[tried, channels, cells]`, and which of `TRIED`
+    they are."""
+
+    curved: Singles
+    numbers: npt.NDArray[np.int64]
+
+    def among(self, places: npt.NDArray[np.int64]) -> Ways:
+        """Returns those at some places."""
+        return Ways(self.curved[places], self.numbers[places])
+
+
+def _ways(before: Values) -> Ways:
     saturations, gammas = np.array(SATURATIONS)[:, None, None, None], np.array(GAMMAS)[:, None, None]
-    every_way = _curved(before, saturations, gammas).reshape(len(TRIED), *before.shape)
-    curved = np.ascontiguousarray(every_way.transpose(0, 2, 1), dtype=np.float32)  # [tried, channels, cells]
+    curved = _curved(before, saturations, gammas).reshape(len(TRIED), *before.shape)
+    return Ways(np.ascontiguousarray(curved.transpose(0, 2, 1), dtype=np.float32), np.arange(len(TRIED)))
+
+
+def _fitted(after: Values, ends: Values, ways: Ways, weight: Values) -> tuple[Change, npt.NDArray[np.int64]]:
+    """Returns the change of some colours into others that explains most, and the places of all ways, the best first.
+
+    For each of them gains and offsets are told by reweighted least squares, less what is clipped, of each channel and
+    of all together.
+    """
     seen = np.ascontiguousarray(after.T, dtype=np.float32)
     clipped = np.ascontiguousarray(ends.transpose(0, 2, 1), dtype=np.float32)
     weights = weight.astype(np.float32)
     free = clipped.sum(axis=0) <= FREE
-    gains, offsets = _line(curved, seen, free)
-    curved = np.concatenate([curved, curved])
+    gains, offsets = _line(ways.curved, seen, free)
+    curved = np.concatenate([ways.curved, ways.curved])
     for _ in range(ROUNDS):
         _, trusted = _held(seen, clipped, free, curved * gains[..., None] + offsets[..., None])
         robust = weights * trusted
@@ -211,10 +233,12 @@ def _fitted(after: Values, ends: Values, before: Values, weight: Values) -> Chan
         offsets = mean_after - gains * mean_before
     left, _ = _held(seen, clipped, free, curved * gains[..., None] + offsets[..., None])
     # Of changes that explain as much, the mildest is meant.
-    cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.03 * np.tile(MILDNESS, 2)
-    best = int(cost.argmin())
+    cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.03 * np.tile(MILDNESS[ways.numbers], 2)
+    best, count = int(cost.argmin()), len(ways.numbers)
+    saturation, gamma = TRIED[ways.numbers[best % count]]
     line = gains[best].astype(np.float64), offsets[best].astype(np.float64)
-    return Change(*TRIED[best % len(TRIED)], *line, np.zeros(3), np.zeros((2, 3)))
+    order = np.argsort(np.minimum(cost[:count], cost[count:]), kind="stable")
+    return Change(saturation, gamma, *line, np.zeros(3), np.zeros((2, 3))), order
 
 
 def _tinted(gains: npt.NDArray[np.floating[Any]]) -> Singles:
