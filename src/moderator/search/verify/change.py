@@ -129,6 +129,12 @@ def explained(seen: Values, ends: Values, before: Values, asked: Mask, agrees: M
     return _explained(bent, light, seen, ends, before)
 
 
+def unchanged(seen: Values, ends: Values, before: Values) -> Explained:
+    """Returns what no change at all explains; see `explained`."""
+    same = Change(1.0, 1.0, np.ones(3), np.zeros(3), np.zeros(3), np.zeros((2, 3)))
+    return _explained(same, np.ones((*ends.shape[1:3], 1)), seen, ends, before)
+
+
 def _light(told: Explained, asked: Mask, agrees: Mask) -> Values:
     """Returns the light that a change leaves to be explained, which is told without one."""
     dark, kept = (by_block(cells, asked.shape)[asked] for cells in (told.expected, told.kept))

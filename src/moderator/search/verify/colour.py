@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from moderator.search.verify.cells import CHROMA, LUMA, Values, amid, at_ends, beyond_clipping, by_block, spread
-from moderator.search.verify.change import Explained, explained
+from moderator.search.verify.change import Explained, explained, unchanged
 from moderator.search.verify.features import opencv
 from moderator.search.verify.geometry import Mask
 from moderator.search.verify.photometry import AGREES, Blocks, largest
@@ -24,6 +24,8 @@ LEVELS = 12.0
 """Levels by which a block may differ from what the change for the whole picture explains."""
 PARTS = 4
 """Largest patches that are looked at one by one."""
+ALIKE = 1.0
+"""Mean difference, in levels, below which two pictures are of the same colours, and no change is sought."""
 STEPPED = 2.5
 """How many times as much posterising may leave and is meant all the same: it is not free to change colours but by a
 step."""
@@ -99,6 +101,10 @@ def colour(compared: Blocks) -> Colour:
     ours, our_ends, theirs, their_ends = (
         one.astype(np.float64) for one in (compared.ours, compared.our_ends, compared.theirs, compared.their_ends)
     )
+    fit = unchanged(ours, our_ends, theirs)
+    told = _told(fit, asked, compared)
+    if told.misfit < ALIKE:
+        return replace(told, missing=_missing(fit, compared.seen))
     at = amid(ours, theirs, asked)
     ways: list[Way] = [(ours, our_ends, theirs), (theirs, their_ends, ours)]
     steps = [(seen, ends, few) for seen, ends, before in ways if (few := posterised(seen, before, at)) is not None]
