@@ -49,7 +49,7 @@ STRUCTURE = {
 """Signs that tell whether two pictures are one, and whether more of them must make it likelier (1) or not (-1)."""
 COLOURS = {
     "luma": -1, "plain_luma": -1, "shading": -1, "chroma": -1, "plain_chroma": -1, "left": -1, "recoloured": -1,
-    "part": -1, "part_left": -1, "missing": -1, "bend": -1, "cast": -1, "saturation": 0, "gamma": 0, "contrast": 0,
+    "part": -1, "part_left": -1, "missing": -1, "cast": -1, "saturation": 0, "gamma": 0, "contrast": 0,
     "unexplained": -1, "plain": 0, "fine_share": 1, "coarse_correlation": 0, "overlap": 0, "textured": 0,
     "fine_correlation": 1, "dense": 1,
 }  # fmt: skip

@@ -57,7 +57,6 @@ class Colour:
         part_left: the mean difference of colour there, in levels.
         missing: cells of the one colour of either picture that the other shows next to nowhere there. What is laid over
             a picture hides all colours alike and brings one of its own; of a recoloured thing both colours are missing.
-        bend: by how much the middle tones of the channels are bent apart, as a standard deviation, in levels.
         cast: by how much the gains of the channels differ, as a standard deviation of their logarithms.
         saturation, gamma: of the change.
         contrast: the mean colour of blocks after the change, in levels from grey: how much there was to compare.
@@ -76,7 +75,6 @@ class Colour:
     part: float
     part_left: float
     missing: float
-    bend: float
     cast: float
     saturation: float
     gamma: float
@@ -85,7 +83,7 @@ class Colour:
     misfit: float
 
 
-UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, MOST)
+UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, MOST)
 """Of pictures that overlap in too few blocks to tell."""
 
 
@@ -152,7 +150,6 @@ def _told(fit: Explained, asked: Mask, compared: Blocks) -> Colour:
         part=blocks,
         part_left=_mean(left, part[asked]),
         missing=0.0,
-        bend=float(change.bends.std()),
         cast=float(np.log(change.gains).std()),
         saturation=change.saturation,
         gamma=change.gamma,

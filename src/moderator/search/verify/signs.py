@@ -16,8 +16,8 @@ SIGNS = (
     "inliers", "agreed", "kept", "residual", "wander", "stretch",
     "textured", "agreeing", "fine_share", "fine_correlation", "weakest", "dense", "patch",
     "coarse_share", "coarse_correlation", "overlap", "overlap_first",
-    "luma", "plain_luma", "shading", "chroma", "plain_chroma", "left", "recoloured", "bend", "cast", "saturation",
-    "gamma", "contrast", "part", "part_left", "missing", "unexplained", "plain",
+    "luma", "plain_luma", "shading", "chroma", "plain_chroma", "left", "recoloured", "cast", "saturation", "gamma",
+    "contrast", "part", "part_left", "missing", "unexplained", "plain",
 )  # fmt: skip
 """Names of the numbers in `Measured.signs`, in order."""
 TONES = slice(SIGNS.index("luma"), SIGNS.index("unexplained") + 1)
@@ -108,7 +108,7 @@ def coloured(measured: Measured, tones: Colour) -> np.ndarray[tuple[int], np.dty
 def _tones(tones: Colour) -> tuple[float, ...]:
     return (
         tones.luma, tones.plain_luma, tones.shading, tones.chroma, tones.plain_chroma, float(np.log1p(tones.left)),
-        tones.recoloured, tones.bend, tones.cast, tones.saturation, tones.gamma, float(np.log1p(tones.contrast)),
+        tones.recoloured, tones.cast, tones.saturation, tones.gamma, float(np.log1p(tones.contrast)),
         float(np.log1p(tones.part)), float(np.log1p(tones.part_left)), float(np.log1p(tones.missing)),
         tones.unexplained,
     )  # fmt: skip
