@@ -99,12 +99,12 @@ def colour(compared: Blocks) -> Colour:
     ours, our_ends, theirs, their_ends = (
         one.astype(np.float64) for one in (compared.ours, compared.our_ends, compared.theirs, compared.their_ends)
     )
-    fit = unchanged(ours, our_ends, theirs)
-    told = _told(fit, asked, compared)
+    ways: list[Way] = [(ours, our_ends, theirs), (theirs, their_ends, ours)]
+    same = [(_told(fit, asked, compared), fit) for fit in (unchanged(*way) for way in ways)]
+    told, fit = min(same, key=lambda one: one[0].left)
     if told.misfit < ALIKE:
         return replace(told, missing=_missing(fit, compared.seen))
     at = amid(ours, theirs, asked)
-    ways: list[Way] = [(ours, our_ends, theirs), (theirs, their_ends, ours)]
     steps = [(seen, ends, few) for seen, ends, before in ways if (few := posterised(seen, before, at)) is not None]
     smooth, stepped = (
         [(_told(fit, asked, compared), fit) for fit in (explained(*way, asked, compared.agrees, at) for way in some)]
