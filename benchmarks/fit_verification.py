@@ -256,9 +256,12 @@ def _measured(folder: Path, edited: int, kept: Path | None) -> Pairs:
     pairs, pictures = kept / f"{folder.name}.npz", kept / f"{folder.name}.pickle"
     if pairs.is_file():
         return load(pairs)
-    if not pictures.is_file():
-        pictures.write_bytes(pickle.dumps(asked(folder, edited)))
-    known = measured(pickle.loads(pictures.read_bytes()))
+    if pictures.is_file():
+        made = pickle.loads(pictures.read_bytes())
+    else:
+        made = asked(folder, edited)
+        pictures.write_bytes(pickle.dumps(made))
+    known = measured(made)
     known.save(pairs)
     return known
 

@@ -30,6 +30,13 @@ BEYOND = 80.0
 """Levels that a clipped level may have been beyond the end."""
 
 
+def trusted(away: Levels, near: float) -> Levels:
+    """Returns how far values are trusted that are so many levels off: 1 up to `near`, then the less the farther (Huber,
+    1964)."""
+    told: Levels = np.minimum(1.0, near / np.maximum(np.abs(away), 1e-6))
+    return told
+
+
 def amid(ours: Values, theirs: Values, asked: Mask) -> Places:
     """Returns where the cell lies, of each block asked, that is most like those around it in both pictures: it holds no
     edge of what is clipped."""

@@ -23,6 +23,7 @@ from moderator.search.verify.cells import (
     beyond_clipping,
     by_block,
     spread,
+    trusted,
 )
 from moderator.search.verify.geometry import Mask
 from moderator.search.verify.light import lit
@@ -120,11 +121,10 @@ def explained(seen: Values, ends: Values, before: Values, asked: Mask, agrees: M
     ways = _ways(given[some])
     for _ in range(1 + RELIT):
         change, best = _fitted((shown / light[asked])[some], clipped[:, some], ways, weight[some])
-        ways = ways.among(best[:PROMISING])
-        told = _explained(change, even, seen, ends, before)
-        light = _light(told, asked, agrees)
+        light = _light(_explained(change, even, seen, ends, before), asked, agrees)
         if np.ptp(light[asked]) <= UNEVEN:
             break
+        ways = ways.among(best[:PROMISING])
     bent = _bent(_explained(change, light, seen, ends, before), before, asked, weight)
     return _explained(bent, light, seen, ends, before)
 
@@ -155,7 +155,7 @@ def _bent(told: Explained, before: Values, asked: Mask, weight: Values) -> Chang
     robust = given
     for _ in range(ROUNDS):
         bends = (robust * away * left).sum(axis=1) / ((robust * away**2).sum(axis=1) + HELD * given.sum(axis=1))
-        robust = given * np.minimum(1.0, NEAR / np.maximum(np.abs(left - bends[:, None] * away), 1e-6))
+        robust = given * trusted(left - bends[:, None] * away, NEAR)
     return replace(told.change, bends=bends.clip(-BENT, BENT), chords=chords[..., 0].T)
 
 
@@ -225,8 +225,8 @@ def _fitted(after: Values, ends: Values, ways: Ways, weight: Values) -> tuple[Ch
     gains, offsets = _line(ways.curved, seen, free)
     curved = np.concatenate([ways.curved, ways.curved])
     for _ in range(ROUNDS):
-        _, trusted = _held(seen, clipped, free, curved * gains[..., None] + offsets[..., None])
-        robust = weights * trusted
+        _, tells = _held(seen, clipped, free, curved * gains[..., None] + offsets[..., None])
+        robust = weights * tells
         total = _together(robust.sum(axis=2))
         mean_before = _together(np.einsum("tcn,tcn->tc", robust, curved)) / total
         mean_after = _together(np.einsum("tcn,cn->tc", robust, seen)) / total
@@ -258,9 +258,8 @@ def _held(seen: Singles, clipped: Singles, free: Mask, raw: Singles) -> tuple[Si
     from then on, `[tried, channels, cells]`: what is clipped, or should be, tells nothing but that it is no less."""
     away = np.abs(beyond_clipping(seen - raw.clip(0, 255), clipped))
     left = away.max(axis=1)
-    trusted = np.minimum(np.float32(1.0), np.float32(NEAR) / np.maximum(left, np.float32(1e-6)))
     tells = (raw > 0) & (raw < 255) & (free | (away > 1.0))
-    return left, trusted[:, None] * np.where(tells, np.float32(1.0), np.float32(1e-4))
+    return left, trusted(left, NEAR)[:, None] * np.where(tells, np.float32(1.0), np.float32(1e-4))
 
 
 def _line(curved: Singles, seen: Singles, free: Mask) -> tuple[Singles, Singles]:

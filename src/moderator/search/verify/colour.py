@@ -5,6 +5,7 @@ An edit changes all colours in one way (`change.py`). Where a thing is recoloure
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,7 +34,6 @@ PATCH = 100.0
 """Blocks of a patch that weigh, where directions are compared, as if nothing were explained."""
 MOST = 24.0
 """Levels at which a block's difference is counted at most: a sticker's is no measure of the rest."""
-
 
 Way = tuple[Values, Values, Values]
 """The colours that a change may have led to, what of them is clipped, and those before it."""
@@ -83,6 +83,7 @@ class Colour:
     misfit: float
 
 
+Tried = tuple[Colour, Explained]
 UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, MOST)
 """Of pictures that overlap in too few blocks to tell."""
 
@@ -100,16 +101,16 @@ def colour(compared: Blocks) -> Colour:
         one.astype(np.float64) for one in (compared.ours, compared.our_ends, compared.theirs, compared.their_ends)
     )
     ways: list[Way] = [(ours, our_ends, theirs), (theirs, their_ends, ours)]
-    same = [(_told(fit, asked, compared), fit) for fit in (unchanged(*way) for way in ways)]
-    told, fit = min(same, key=lambda one: one[0].left)
+
+    def tried(fits: Iterable[Explained]) -> list[Tried]:
+        return [(_told(fit, asked, compared), fit) for fit in fits]
+
+    told, fit = min(tried(unchanged(*way) for way in ways), key=lambda one: one[0].left)
     if told.misfit < ALIKE:
         return replace(told, missing=_missing(fit, compared.seen))
     at = amid(ours, theirs, asked)
     steps = [(seen, ends, few) for seen, ends, before in ways if (few := posterised(seen, before, at)) is not None]
-    smooth, stepped = (
-        [(_told(fit, asked, compared), fit) for fit in (explained(*way, asked, compared.agrees, at) for way in some)]
-        for some in (ways, steps)
-    )
+    smooth, stepped = (tried(explained(*way, asked, compared.agrees, at) for way in some) for some in (ways, steps))
     best = min(smooth, key=_doubt)
     if stepped and _doubt(other := min(stepped, key=_doubt)) < STEPPED * _doubt(best):
         best = other
@@ -118,9 +119,10 @@ def colour(compared: Blocks) -> Colour:
     return replace(told, missing=_missing(fit, compared.seen), misfit=misfit)
 
 
-def _doubt(tried: tuple[Colour, Explained]) -> float:
+def _doubt(tried: Tried) -> float:
     """Returns how much a direction leaves open: a patch that keeps its outline says more than a mean."""
-    return tried[0].unexplained + tried[0].part / PATCH
+    told, _ = tried
+    return told.unexplained + told.part / PATCH
 
 
 def _told(fit: Explained, asked: Mask, compared: Blocks) -> Colour:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from moderator.search.verify.cells import LUMA, Values
+from moderator.search.verify.cells import LUMA, Values, trusted
 from moderator.search.verify.geometry import Mask
 
 LIGHT = (0.2, 2.5)
@@ -28,11 +28,11 @@ def lit(dark: Values, seen: Values, asked: Mask, weight: Values) -> Values:
     """
     every = _bowl(asked.shape)
     design, wanted = every[asked] * (dark @ LUMA)[:, None], seen @ LUMA
-    trusted = weight
+    heard = weight
     for _ in range(ROUNDS):
-        weighted = design * trusted[:, None]
+        weighted = design * heard[:, None]
         bowl = np.linalg.solve(weighted.T @ design + 1e-3 * np.eye(every.shape[-1]), weighted.T @ wanted)
-        trusted = weight * np.minimum(1.0, TRUSTED / np.maximum(np.abs(wanted - design @ bowl), 1e-6))
+        heard = weight * trusted(wanted - design @ bowl, TRUSTED)
     return (every @ bowl).clip(*LIGHT)[..., None]
 
 
