@@ -19,7 +19,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from moderator.cli.app import app
+from moderator.cli.app import COMMANDS, application
 
 DOCS = Path(__file__).parent
 
@@ -41,7 +41,7 @@ def moderator(*arguments: str) -> str:
 def commands() -> str:
     """Returns docs/cli.md."""
     parts = ["# Commands\n\nWritten by `python docs/make.py` from the program's own help.\n"]
-    for command in named(get_command(app)):
+    for command in named(get_command(application(COMMANDS))):
         lines = [line.rstrip() for line in moderator(*command.split(), "--help").strip().splitlines()]
         parts.append(f"## moderator {command}".rstrip() + "\n\n```text\n" + "\n".join(lines) + "\n```\n")
     return "\n".join(parts)

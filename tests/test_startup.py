@@ -1,4 +1,4 @@
-"""`moderator --help` answers at once: nothing heavy is imported, and it takes under 0.3 s of a processor."""
+"""`moderator --help` answers at once: nothing heavy is imported, and little is done."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.main import get_command
+
+from moderator.cli.app import COMMANDS, application
 
 HEAVY = (
     *("torch", "sentence_transformers", "transformers", "onnxruntime", "pymysql", "ray"),
@@ -29,6 +33,15 @@ def test_help_imports_nothing_heavy() -> None:
     modules = ran.stdout.rpartition("MODULES")[2].split()
     assert "typer" in modules
     assert [name for name in HEAVY if name in modules] == []
+
+
+def test_help_names_commands_alike_whether_they_are_made_ready_or_not() -> None:
+    def told(asked: Collection[str]) -> str:
+        command = get_command(application(asked))
+        return command.get_help(command.make_context("moderator", [], resilient_parsing=True))
+
+    assert told(()) == told(COMMANDS)
+    assert all(name in told(()) for name in COMMANDS)
 
 
 def test_a_scan_by_the_ci_policy_never_imports_torch_and_a_second_one_no_model_nor_what_verifies(
@@ -61,12 +74,15 @@ def test_a_decoding_worker_imports_only_what_decodes() -> None:
 
 
 @pytest.mark.alone
-def test_help_takes_less_than_a_third_of_a_second() -> None:
-    def seconds() -> float:
+def test_help_takes_less_than_three_times_what_importing_typer_does() -> None:
+    def seconds(*arguments: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "moderator", "--help"], capture_output=True, check=True)
+        subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    # Processor time, not the clock's, and the best of several: another program's load is not its fault.
-    assert min(seconds() for _ in range(5)) < 0.3
+    # In turns, processor time and the best of several: neither a slow machine nor another program's load is its fault.
+    # Where importing typer takes .07 s this is .21 s, and the .3 s that are promised (benchmarks.startup) are kept.
+    runs = [(seconds("-m", "moderator", "--help"), seconds("-c", "import typer")) for _ in range(7)]
+    ours, bare = map(min, zip(*runs, strict=True))
+    assert ours < 3 * bare

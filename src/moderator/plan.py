@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from moderator.models import Image, Kind, Report
+if TYPE_CHECKING:
+    from moderator.models import Image, Kind, Report
 
 
 class Action(StrEnum):

@@ -17,13 +17,13 @@ import pluggy
 
 from moderator import hookspecs
 from moderator.errors import ArgumentError, PluginError, did_you_mean
-from moderator.models import Fault, Report
 
 if TYPE_CHECKING:
     import typer
     from pydantic import BaseModel
 
     from moderator.contracts import Detector, Embedder, Reporter, Store
+    from moderator.models import Fault, Report
     from moderator.policy import EmbedderSpec, Policy
 
 
@@ -64,7 +64,7 @@ class Registry:
         except PluginError:
             raise
         except (Exception, SystemExit) as error:
-            self.faults.append(Fault(point.name, version, "import", describe(error)))
+            self._fault(point.name, "import", error, version)
 
     def register(self, plugin: object, name: str, version: str = "unknown") -> None:
         """Adds one plugin.
@@ -119,8 +119,10 @@ class Registry:
                 self._fault(implementation.plugin_name, hook, error)
         return sorted(results, key=lambda result: result[0])
 
-    def _fault(self, plugin: str, where: str, error: BaseException) -> None:
-        fault = Fault(plugin, self._version(plugin), where, describe(error))
+    def _fault(self, plugin: str, where: str, error: BaseException, version: str = "") -> None:
+        from moderator.models import Fault
+
+        fault = Fault(plugin, version or self._version(plugin), where, describe(error))
         if fault not in self.faults:
             self.faults.append(fault)
 

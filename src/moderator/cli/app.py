@@ -7,10 +7,9 @@ judged · 130 interrupted
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,39 +46,52 @@ if TYPE_CHECKING:
 ENVIRONMENT, BUG, UNJUDGED, INTERRUPTED = EnvironmentFault.exit_code, 4, 5, 130
 REFUSALS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """What no program can help when a machine answers with it: no room, no memory, no more files, a broken disk."""
-COLLECTED = 100_000
-"""New objects after which Python looks for cycles that nothing needs. A scan makes millions that are in none, and after
-every 700, Python's own number, an unchanged folder of 100,000 files takes a fifth longer."""
 
-app = typer.Typer(
-    name="moderator",
-    help="Finds duplicate, prohibited and lookalike images, and shows the evidence for every verdict.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: drawing boxes costs a third of its time
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-app.command("scan")(scan.scan)
-app.command("plan")(plan.plan)
-app.command("decide")(decisions.decide)
-app.add_typer(decisions.app, name="decisions")
-app.command("calibrate")(calibrate.calibrate)
-app.command("attack")(attack.attack)
-app.command("demo")(demo.demo)
-app.command("init")(init.init)
-app.add_typer(policy.app, name="policy")
-app.add_typer(references.app, name="references")
-app.add_typer(db.app, name="db")
-app.command("search")(search.search)
-app.command("compare")(compare.compare)
-app.add_typer(export.app, name="export")
-app.add_typer(models.app, name="models")
-app.command("plugins")(plugins.plugins)
-app.command("doctor")(doctor.doctor)
-app.command("version")(version.version)
+COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
+    "scan": scan.scan,
+    "plan": plan.plan,
+    "decide": decisions.decide,
+    "calibrate": calibrate.calibrate,
+    "attack": attack.attack,
+    "demo": demo.demo,
+    "init": init.init,
+    "search": search.search,
+    "compare": compare.compare,
+    "plugins": plugins.plugins,
+    "doctor": doctor.doctor,
+    "version": version.version,
+    "decisions": decisions.app,
+    "policy": policy.app,
+    "references": references.app,
+    "db": db.app,
+    "export": export.app,
+    "models": models.app,
+}
+"""Commands, and groups of commands, by name."""
 
 
-@app.callback()
+def application(asked: Collection[str]) -> typer.Typer:
+    """Returns the command line. Only the commands that are `asked` take options, the others are a name and a help: to
+    make all ready takes a start as long as everything else."""
+    app = typer.Typer(
+        name="moderator",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help: drawing boxes costs a third of its time
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(root)
+    for name, command in COMMANDS.items():
+        if isinstance(command, typer.Typer):
+            if name in asked:
+                app.add_typer(command, name=name)
+            else:
+                app.command(name, help=command.info.help)(_never)
+        else:
+            app.command(name, help=command.__doc__)(command if name in asked else _never)
+    return app
+
+
 def root(
     show_version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=version.eager)
@@ -88,10 +100,13 @@ def root(
     """Finds duplicate, prohibited and lookalike images, and shows the evidence for every verdict."""
 
 
+def _never() -> None:
+    """Stands for a command that is not asked."""
+
+
 def main() -> None:
     """Runs the command line and exits."""
     _open_closed_streams()
-    gc.set_threshold(COLLECTED)
     machine.keep_memory()
     try:
         code = run(sys.argv[1:])
@@ -121,10 +136,12 @@ def run(arguments: Sequence[str]) -> int:
     from typer.exceptions import Abort, TyperException
     from typer.main import get_command
 
-    from moderator.registry import describe
+    from moderator.registry import Registry, describe
 
+    completing = "_MODERATOR_COMPLETE" in os.environ  # what is asked is then in the environment too
+    app = application(COMMANDS if completing else arguments)
     try:
-        _add_plugin_commands()
+        Registry.discover().add_commands(app)
         result = get_command(app).main(list(arguments), prog_name="moderator", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except ModeratorError as error:
@@ -168,9 +185,3 @@ def _say_usage(error: TyperException) -> None:
     else:
         context = getattr(error, "ctx", None)
         complain(plainly(message), f"`{context.command_path if context else 'moderator'} --help` shows what it takes")
-
-
-def _add_plugin_commands() -> None:
-    from moderator.registry import Registry
-
-    Registry.discover().add_commands(app)

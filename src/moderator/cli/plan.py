@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,9 +19,12 @@ from moderator.cli.options import (
     wanted_pictures,
 )
 from moderator.errors import ArgumentError
-from moderator.models import Kind, Report
-from moderator.plan import Action, Step
+from moderator.plan import Action
 from moderator.wording import counted
+
+if TYPE_CHECKING:
+    from moderator.models import Report
+    from moderator.plan import Step
 
 
 def plan(
@@ -53,6 +56,7 @@ def plan(
     Exit codes: 0 written, 2 your input, 3 environment, 5 written, but some pictures could not be judged.
     """
     from moderator.cli.progress import progress
+    from moderator.models import Kind
     from moderator.plan import script, steps
     from moderator.scanning import scan
 
@@ -74,6 +78,7 @@ def plan(
 
 
 def _told(report: Report, planned: Sequence[Step], action: Action, out: Path, *, edited: bool) -> Iterator[str]:
+    from moderator.models import Kind
     from moderator.plan import steps
 
     then = "lists them" if action is Action.LIST else "tells what it would do, with --yes it does it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,8 +20,11 @@ from moderator.cli.options import (
     wanted_pictures,
 )
 from moderator.errors import ArgumentError
-from moderator.models import Report, Verdict
+from moderator.verdict import Verdict
 from moderator.wording import counted
+
+if TYPE_CHECKING:
+    from moderator.models import Report
 
 
 class Where(StrEnum):
@@ -58,6 +61,7 @@ def scan(
 
     Exit codes: 0 clean, 1 findings, 2 your input, 3 environment, 4 a bug, 5 not all judged, 130 interrupted.
     """
+    from moderator.cli.consoles import PLAIN_WIDTH
     from moderator.cli.progress import progress
     from moderator.runners.ray import RayRunner
     from moderator.scanning import scan as run
@@ -67,7 +71,7 @@ def scan(
     chosen = session(policy, store)
     console = screen.console()
     at_terminal = out is None and console.is_terminal
-    width = console.width if out is None else screen.PLAIN_WIDTH
+    width = console.width if out is None else PLAIN_WIDTH
     reporter = chosen.registry.reporter(format, width=width, colour=at_terminal)
     if out is not None:
         output.check_writable(out)

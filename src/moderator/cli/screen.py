@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import io
-import os
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rich.console import Console, RenderableType
-from rich.text import Text
-
-from moderator.cli import output
-
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
     from rich.table import Table
+    from rich.text import Text
 
     from moderator.models import Report
-
-PLAIN_WIDTH = 120
-"""Columns of a report that is no terminal's."""
-
-
-class _Console(Console):
-    """A console whose reader may go: rich would exit with 1, which says that something was found."""
-
-    def on_broken_pipe(self) -> None:
-        output.abandon(self.file)
 
 
 def console() -> Console:
     """Standard output; without a terminal, plain text of a fixed width."""
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
-    return _Console(width=width, highlight=False, soft_wrap=False)
+    from moderator.cli.consoles import standard_output
+
+    return standard_output()
+
+
+def errors() -> Console:
+    """Standard error, on which nothing is wrapped."""
+    from moderator.cli.consoles import standard_error
+
+    return standard_error()
 
 
 def table(*titles: str, padding: int = 1) -> Table:
@@ -48,6 +41,8 @@ def table(*titles: str, padding: int = 1) -> Table:
 
 def two(first: str, second: str) -> Text:
     """Returns two pictures on one line, or where it is too short on two, neither cut in pieces."""
+    from rich.text import Text
+
     from moderator.reports.terminal import visible
 
     return Text.assemble((visible(first), "bold"), (" and ", "dim"), (visible(second), "bold"), overflow="fold")
@@ -55,14 +50,11 @@ def two(first: str, second: str) -> Text:
 
 def drawn(shown: RenderableType, title: str, width: int = 110) -> str:
     """Returns what a terminal of `width` columns would show, as an SVG picture."""
+    from rich.console import Console
+
     terminal = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
     terminal.print(shown)
     return terminal.export_svg(title=title)
-
-
-def errors() -> Console:
-    """Standard error."""
-    return _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def remarks(report: Report) -> Iterator[str]:
@@ -75,6 +67,8 @@ def remarks(report: Report) -> Iterator[str]:
 
 def complain(message: str, hint: str = "") -> None:
     """Says what is wrong, and what to do about it."""
+    from rich.text import Text
+
     out = errors()
     out.print(Text.assemble(("error: ", "bold red"), _harmless(message)))
     if hint:

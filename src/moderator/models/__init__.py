@@ -6,7 +6,8 @@ is a path that holds a content; two images with one content are identical copies
 
 from moderator.models.evidence import VERIFIED, Evidence, Kind, Match, Polygon, Region, strongest
 from moderator.models.pictures import PANELS, Image, ModelId, Preprocessing, Reference
-from moderator.models.report import Decision, Fault, Finding, Group, Report, Unjudged, Verdict
+from moderator.models.report import Decision, Fault, Finding, Group, Report, Unjudged
+from moderator.verdict import Verdict
 
 __all__ = [
     "PANELS",

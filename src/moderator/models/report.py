@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from moderator.models.evidence import Evidence, Kind, strongest
 from moderator.models.pictures import Image, Reference
-
-
-class Verdict(StrEnum):
-    """What a rule says of an image, mildest first."""
-
-    ALLOW = "allow"
-    REVIEW = "review"
-    BLOCK = "block"
-
-    def reaches(self, other: Verdict) -> bool:
-        """Whether this verdict is at least as severe as `other`."""
-        order = list(Verdict)
-        return order.index(self) >= order.index(other)
+from moderator.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
