@@ -176,6 +176,7 @@ def test_a_recoloured_thing_is_a_variant_and_no_copy() -> None:
 
 
 Tones = npt.NDArray[np.float32]
+Colour = tuple[int, int, int]
 
 
 def _plainly(after: Tones, before: Tones, side: int = 1) -> tuple[Tones, ...]:
@@ -308,6 +309,20 @@ def test_a_plain_part_in_another_colour_is_told(seed: int) -> None:
     told = colour(Blocks(yes, texture, texture, np.ones((8, 8), dtype=np.float32), *_plainly(after, before)))
     assert told.part == pytest.approx(9)
     assert told.part_left > 20
+
+
+@given(
+    st.sampled_from([((60, 110, 60), (230, 150, 180)), ((35, 35, 35), (210, 210, 210))]),
+    st.integers(0, 2**32 - 1),
+)
+def test_no_change_explains_a_thing_of_one_colour_on_white_in_another(
+    colours: tuple[Colour, Colour], seed: int
+) -> None:
+    weave = np.random.default_rng(seed).uniform(-25, 25, (12, 12, 1))
+    before, after = (np.full((16, 16, 3), 255, np.float32) for _ in range(2))
+    before[2:14, 2:14], after[2:14, 2:14] = (one + weave for one in colours)
+    yes, one = np.ones((16, 16), dtype=np.bool_), np.ones((16, 16), dtype=np.float32)
+    assert colour(Blocks(yes, yes, yes, one, *_plainly(after.clip(0, 255), before))).misfit > 3
 
 
 @given(st.integers(0, 2**32 - 1), st.booleans())

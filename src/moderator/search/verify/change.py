@@ -36,6 +36,9 @@ GAINS = (0.35, 2.5)
 """Least and largest gain of a channel."""
 TINT = 0.35
 """By how much of their mean the gains of the channels may differ: white and one colour could else become any two."""
+AWAY = np.float32(25.0)
+"""Levels by which a channel may move even the tone, of those from black to white, that it moves least. A change that
+leaves no tone about as it was makes a thing of one colour on white, which is clipped, any other, and is no edit's."""
 BENT, HELD = 20.0, 1e-3
 """Most levels by which the middle tones of a channel are bent, and the variance that is added to what there is of them:
 it holds the bend near 0 where all tones are alike."""
@@ -236,7 +239,7 @@ def _fitted(after: Values, ends: Values, ways: Ways, weight: Values) -> tuple[Ch
         run = _together(np.einsum("tcn,tcn->tc", weighted, away))
         ridge = RIDGE * total
         gains = _tinted((rise + ridge) / (run + ridge))
-        offsets = mean_after - gains * mean_before
+        offsets = _crossing(gains, mean_after - gains * mean_before)
     left, _ = _held(seen, clipped, free, curved * gains[..., None] + offsets[..., None])
     # Of changes that explain as much, the mildest is meant.
     cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.03 * np.tile(MILDNESS[ways.numbers], 2)
@@ -251,6 +254,13 @@ def _tinted(gains: npt.NDArray[np.floating[Any]]) -> Singles:
     """Returns gains of channels that differ by no more than `TINT` of their mean."""
     middle = gains.mean(axis=1, keepdims=True).clip(*GAINS)
     return gains.clip(middle * (1 - TINT), middle * (1 + TINT)).astype(np.float32)
+
+
+def _crossing(gains: Singles, offsets: Singles) -> Singles:
+    """Returns offsets with which some tone of a channel, black and white among them, becomes about itself."""
+    white = 255 * (1 - gains)
+    near: Singles = offsets.clip(np.minimum(white, 0) - AWAY, np.maximum(white, 0) + AWAY)
+    return near
 
 
 def _held(seen: Singles, clipped: Singles, free: Mask, raw: Singles) -> tuple[Singles, Singles]:
