@@ -170,14 +170,15 @@ def _shared(queries: Sequence[Query], sources: Sequence[Picture], count: int, sc
         others = [at for at in range(count) if at != query.source and sources[at].family == own.family]
         if crop is None or not others:
             continue
-        shown, picture, (seed, _) = _frame(opened(query.path)), opened(own.path), _scene(query.source, scene)
+        shown, picture, (seed, _) = frame(opened(query.path)), opened(own.path), _scene(query.source, scene)
         for at in others:
             other = opened(sources[at].path).resize(picture.size)
-            told[row, at] = _same(shown, _frame(crop.change(other, crop.scene(picture, seed))))
+            told[row, at] = _same(shown, frame(crop.change(other, crop.scene(picture, seed))))
     return told
 
 
-def _frame(picture: Image.Image) -> Map:
+def frame(picture: Image.Image) -> Map:
+    """Returns a picture shrunk to `FRAME` pixels a side, float32 `[FRAME, FRAME, 3]`, in levels."""
     return np.asarray(picture.resize((FRAME, FRAME), Image.Resampling.BOX), np.float32)
 
 
@@ -202,7 +203,7 @@ def twins(pictures: Sequence[Picture]) -> Flags:
     shown: dict[str, list[tuple[int, Map]]] = {}
     for place, one in enumerate(pictures):
         if one.item != one.family:
-            shown.setdefault(one.item, []).append((place, _frame(opened(one.path))))
+            shown.setdefault(one.item, []).append((place, frame(opened(one.path))))
     for views in shown.values():
         for (first, ours), (second, theirs) in combinations(views, 2):
             told[first, second] = told[second, first] = _same(ours, theirs)

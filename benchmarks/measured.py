@@ -13,7 +13,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmarks.collection import COPY, ITEM, OTHER, RECOLOURED, VARIANT, Picture, backgrounds, called_one, distinct
+from benchmarks.collection import (
+    COPY,
+    ITEM,
+    OTHER,
+    RECOLOURED,
+    VARIANT,
+    Picture,
+    backgrounds,
+    called_one,
+    distinct,
+    frame,
+)
 from benchmarks.copies import Made, Shown, opened, saved
 from benchmarks.recolour import recoloured
 from moderator.edits import EDITS
@@ -37,8 +48,9 @@ NEAR = 4
 """References that each copy is measured against, besides its own; a panel is against half as many."""
 ALIKE = 0.75
 """Cosine from which on two pictures without metadata may be one, in two states: what such a pair is, nothing tells."""
-STILL = 0.9
-"""The same of two photographs of one item: frames between which next to nothing moved."""
+STILL, UNMOVED = 0.9, 8.0
+"""Cosine from which on two photographs of one item are frames between which next to nothing moved, and the levels by
+which less than half of their pixels then differ, where the camera stood still and people went by."""
 UNTOLD = -1
 """What is not counted: two photographs of a coloured item, which may be one and its crop, or two still frames."""
 SHOWN = 0.6
@@ -108,7 +120,7 @@ def asked(folder: Path, edited: int = EDITED) -> Asked:
     queries = [*((one, False) for one in references), *_edited(made, known[:edited])]
     cosines = made.embedded([shown for shown, _ in queries]) @ vectors.T
     relations = _relations(known)
-    relations[(relations == ITEM) & (vectors @ vectors.T >= STILL)] = UNTOLD
+    relations[(relations == ITEM) & ((vectors @ vectors.T >= STILL) | _unmoved(known, relations == ITEM))] = UNTOLD
     rows: list[tuple[tuple[int, int], int, str, bool, bool]] = []
     for number, ((one, panel), row) in enumerate(zip(queries, cosines, strict=True)):
         for place in _places(one, row, panel=panel):
@@ -190,6 +202,15 @@ def _relations(known: Sequence[Picture]) -> npt.NDArray[np.int64]:
     told[families[:, None] == families] = VARIANT
     told[items[:, None] == items] = UNTOLD if len(set(items)) > len(set(families)) else ITEM
     np.fill_diagonal(told, COPY)
+    return told
+
+
+def _unmoved(known: Sequence[Picture], asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Returns which two of the pictures asked are frames of a camera that stood still, bool `[n, n]`."""
+    frames = {place: frame(opened(known[place].path)) for place in np.flatnonzero(asked.any(axis=1)).tolist()}
+    told = np.zeros_like(asked)
+    for first, second in np.argwhere(asked).tolist():
+        told[first, second] = np.median(np.abs(frames[first] - frames[second]).max(axis=2)) < UNMOVED
     return told
 
 
