@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.collection import COPY, ITEM, OTHER, RECOLOURED, VARIANT
-from benchmarks.measured import EDITED, Pairs, asked, load, measured
+from benchmarks.measured import BETWEEN, EDITED, Pairs, asked, load, measured
 from benchmarks.table import Column, publish
 from moderator.edits import PLAIN
 from moderator.policy import Verify
@@ -61,11 +61,17 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """What a model is fitted to: pairs that could be aligned, each collection as heavy as any other."""
+    """What a model is fitted to: pairs that could be aligned, each collection as heavy as any other.
+
+    Attributes:
+        recoloured: variants that we have made.
+        between: pairs of edited pictures.
+    """
 
     signs: Signs
     labels: npt.NDArray[np.int64]
     recoloured: Flags
+    between: Flags
     weights: Signs
 
 
@@ -76,24 +82,32 @@ def examples(collections: Sequence[Pairs], kind: str) -> Examples:
     return Examples(
         np.concatenate([one[kept] for one, kept in zip(signs, known, strict=True)]),
         np.concatenate([one.labels[kept] for one, kept in zip(collections, known, strict=True)]),
-        np.concatenate([(one.edits == RECOLOURED)[kept] for one, kept in zip(collections, known, strict=True)]),
+        np.concatenate([_made(one)[kept] for one, kept in zip(collections, known, strict=True)]),
+        np.concatenate([(one.edits == BETWEEN)[kept] for one, kept in zip(collections, known, strict=True)]),
         np.concatenate([_weights(one)[kept] * EACH / kept.sum() for one, kept in zip(collections, known, strict=True)]),
     )
 
 
+def _made(pairs: Pairs) -> Flags:
+    made: Flags = (pairs.labels == VARIANT) & np.isin(pairs.edits, (RECOLOURED, BETWEEN))
+    return made
+
+
 def _weights(pairs: Pairs) -> Signs:
-    return np.where((pairs.labels == VARIANT) & (pairs.edits != RECOLOURED), REAL, 1.0)
+    return np.where((pairs.labels == VARIANT) & ~_made(pairs), REAL, 1.0)
 
 
 def both(of: Examples) -> Mapping[str, Any]:
     """Returns the two forests of a model.
 
     Two photographs of one item in two colours may be one photograph recoloured, or two views: which, no table tells.
-    They are kept from the first forest, and where that calls them one picture, the second learns their colours.
+    They are kept from the first forest, and where that calls them one picture, the second learns their colours. So are
+    pairs of edited pictures, which made two photographs of one item twice as often one picture.
     """
     told = (of.labels != VARIANT) | of.recoloured
     same = np.isin(of.labels, (COPY, VARIANT)) & told
-    structure = fitted(of.signs[told], same[told], of.weights[told], (STRUCTURE, STRUCTURE_CAUTION))
+    asked = told & ~of.between
+    structure = fitted(of.signs[asked], same[asked], of.weights[asked], (STRUCTURE, STRUCTURE_CAUTION))
     forest = probability.forest(structure)
     guessed = ~told.copy()
     guessed[guessed] = [forest.probability(one) >= 0.5 for one in of.signs[guessed]]
@@ -167,7 +181,8 @@ def recall(scores: Signs, copies: Flags, others: Flags, precision: float) -> flo
 class Figures:
     """What a model finds of a collection that it has not seen.
 
-    Panels count as negatives only, as most copies have none. Shares are of `copies` edited copies.
+    Panels count as negatives only, as most copies have none, and pairs of edited pictures do not count. Shares are of
+    `copies` edited copies.
 
     Attributes:
         strict, loose: found at a precision of .999, and of .99, among all pairs of the collection.
@@ -206,9 +221,10 @@ def columns(kinds: Iterable[str]) -> dict[str, Column]:
 
 def figures(name: str, pairs: Pairs, scores: Signs) -> Figures:
     """Returns the figures of pairs."""
-    copies = (pairs.labels == COPY) & ~pairs.panels
+    between = pairs.edits == BETWEEN
+    copies = (pairs.labels == COPY) & ~pairs.panels & ~between
     plain = copies & np.isin(pairs.edits, PLAIN)
-    different, variants = pairs.labels != COPY, pairs.labels == VARIANT
+    different, variants = (pairs.labels != COPY) & ~between, (pairs.labels == VARIANT) & ~between
     found, made = scores >= SURE, pairs.edits == RECOLOURED
     kinds = {
         "others": pairs.labels == OTHER, "one item": pairs.labels == ITEM,

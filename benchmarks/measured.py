@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
+from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -42,6 +43,13 @@ RECOLOURS = 5
 """Recoloured variants of each of those."""
 EDITED_TOO = ("padding", "mirror", "rotate-5", "squash", "screenshot")
 """Edits, one of which is done to the last variant; none changes colours, or may crop away what is recoloured."""
+MILD = (
+    *("jpeg-30", "jpeg-10", "blur", "sharpen", "noise", "shrink", "squash", "mirror", "rotate-5"),
+    *("brightness", "contrast", "gamma", "saturation", "colour-cast", "vignette"),
+)
+"""Edits after which next to all of a picture is left: two copies under any two of them are copies of each other."""
+BETWEEN, COPIES_BETWEEN, VARIANTS_BETWEEN = "between edits", 5, 3
+"""The edit of pairs of such copies, and of a variant and such a copy; how many of a picture are measured."""
 SHOWN_TOO = 5
 """Times as many pictures are measured against one another as they are."""
 NEAR = 4
@@ -130,6 +138,8 @@ def asked(folder: Path, edited: int = EDITED) -> Asked:
             if label != UNTOLD and not (one.source == place and not one.edit):
                 hashed = not panel and _hashed(one, references[place])
                 rows.append(((number, place), label, one.edit, panel, hashed))
+    for pair, label in _between([one for one, _ in queries], [panel for _, panel in queries]):
+        rows.append((pair, label, BETWEEN, False, _hashed(*(queries[number][0] for number in pair))))
     # The references are the first of the queries, so a reference's place is its number.
     return Asked([one.local for one, _ in queries], *(np.array(each) for each in zip(*rows, strict=True)))
 
@@ -203,6 +213,25 @@ def _relations(known: Sequence[Picture]) -> npt.NDArray[np.int64]:
     told[items[:, None] == items] = UNTOLD if len(set(items)) > len(set(families)) else ITEM
     np.fill_diagonal(told, COPY)
     return told
+
+
+def _between(queries: Sequence[Shown], panels: Sequence[bool]) -> Iterator[tuple[tuple[int, int], int]]:
+    """Yields pairs of mildly edited copies of one picture, and of its variants and such copies, and what each pair is;
+    two uploads of a scan are compared, neither of which is the original."""
+    random = np.random.default_rng(SEED)
+    copies: dict[int, list[int]] = {}
+    variants: dict[int, list[int]] = {}
+    for number, (one, panel) in enumerate(zip(queries, panels, strict=True)):
+        if not panel and one.edit in MILD:
+            copies.setdefault(one.source, []).append(number)
+        elif one.edit == RECOLOURED:
+            variants.setdefault(one.source, []).append(number)
+    for source, known in copies.items():
+        pairs = list(combinations(known, 2))
+        random.shuffle(pairs)
+        yield from ((pair, COPY) for pair in pairs[:COPIES_BETWEEN])
+        for variant in variants.get(source, ())[:VARIANTS_BETWEEN]:
+            yield (variant, int(random.choice(known))), VARIANT
 
 
 def _unmoved(known: Sequence[Picture], asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

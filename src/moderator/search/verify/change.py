@@ -34,8 +34,9 @@ GAMMAS = (0.55, 0.75, 1.0, 1.35, 1.8)
 """Powers that are tried on levels in [0, 1]."""
 GAINS = (0.35, 2.5)
 """Least and largest gain of a channel."""
-TINT = 0.35
-"""By how much of their mean the gains of the channels may differ: white and one colour could else become any two."""
+TINT, SHIFT = 0.35, np.float32(30.0)
+"""By how much of their mean the gains of the channels may differ from it, and their offsets by how many levels: white
+and one colour could else become any two."""
 AWAY = np.float32(25.0)
 """Levels by which a channel may move even the tone, of those from black to white, that it moves least. A change that
 leaves no tone about as it was makes a thing of one colour on white, which is clipped, any other, and is no edit's."""
@@ -239,7 +240,7 @@ def _fitted(after: Values, ends: Values, ways: Ways, weight: Values) -> tuple[Ch
         run = _together(np.einsum("tcn,tcn->tc", weighted, away))
         ridge = RIDGE * total
         gains = _tinted((rise + ridge) / (run + ridge))
-        offsets = _crossing(gains, mean_after - gains * mean_before)
+        offsets = _bounded(gains, mean_after - gains * mean_before)
     left, _ = _held(seen, clipped, free, curved * gains[..., None] + offsets[..., None])
     # Of changes that explain as much, the mildest is meant.
     cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.03 * np.tile(MILDNESS[ways.numbers], 2)
@@ -256,10 +257,12 @@ def _tinted(gains: npt.NDArray[np.floating[Any]]) -> Singles:
     return gains.clip(middle * (1 - TINT), middle * (1 + TINT)).astype(np.float32)
 
 
-def _crossing(gains: Singles, offsets: Singles) -> Singles:
-    """Returns offsets with which some tone of a channel, black and white among them, becomes about itself."""
+def _bounded(gains: Singles, offsets: Singles) -> Singles:
+    """Returns offsets that lie together, and with which some tone, black and white among them, becomes about itself."""
+    middle = offsets.mean(axis=1, keepdims=True)
+    together = offsets.clip(middle - SHIFT, middle + SHIFT)
     white = 255 * (1 - gains)
-    near: Singles = offsets.clip(np.minimum(white, 0) - AWAY, np.maximum(white, 0) + AWAY)
+    near: Singles = together.clip(np.minimum(white, 0) - AWAY, np.maximum(white, 0) + AWAY)
     return near
 
 
