@@ -240,7 +240,11 @@ def _fitted(after: Values, ends: Values, ways: Ways, weight: Values) -> tuple[Ch
         run = _together(np.einsum("tcn,tcn->tc", weighted, away))
         ridge = RIDGE * total
         gains = _tinted((rise + ridge) / (run + ridge))
-        offsets = _bounded(gains, mean_after - gains * mean_before)
+        meant = mean_after - gains * mean_before
+        offsets = _bounded(gains, meant)
+        # Where an offset was held back, the gain that explains most beside it is another one.
+        beside = (rise + total * mean_before * (mean_after - offsets)) / (run + total * mean_before**2 + 1e-6)
+        gains = _tinted(np.where(offsets == meant, gains, beside))
     left, _ = _held(seen, clipped, free, curved * gains[..., None] + offsets[..., None])
     # Of changes that explain as much, the mildest is meant.
     cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.03 * np.tile(MILDNESS[ways.numbers], 2)
