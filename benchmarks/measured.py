@@ -138,7 +138,7 @@ def asked(folder: Path, edited: int = EDITED) -> Asked:
             if label != UNTOLD and not (one.source == place and not one.edit):
                 hashed = not panel and _hashed(one, references[place])
                 rows.append(((number, place), label, one.edit, panel, hashed))
-    for pair, label in _between([one for one, _ in queries], [panel for _, panel in queries]):
+    for pair, label in _between(queries):
         rows.append((pair, label, BETWEEN, False, _hashed(*(queries[number][0] for number in pair))))
     # The references are the first of the queries, so a reference's place is its number.
     return Asked([one.local for one, _ in queries], *(np.array(each) for each in zip(*rows, strict=True)))
@@ -215,13 +215,13 @@ def _relations(known: Sequence[Picture]) -> npt.NDArray[np.int64]:
     return told
 
 
-def _between(queries: Sequence[Shown], panels: Sequence[bool]) -> Iterator[tuple[tuple[int, int], int]]:
+def _between(queries: Sequence[tuple[Shown, bool]]) -> Iterator[tuple[tuple[int, int], int]]:
     """Yields pairs of mildly edited copies of one picture, and of its variants and such copies, and what each pair is;
     two uploads of a scan are compared, neither of which is the original."""
     random = np.random.default_rng(SEED)
     copies: dict[int, list[int]] = {}
     variants: dict[int, list[int]] = {}
-    for number, (one, panel) in enumerate(zip(queries, panels, strict=True)):
+    for number, (one, panel) in enumerate(queries):
         if not panel and one.edit in MILD:
             copies.setdefault(one.source, []).append(number)
         elif one.edit == RECOLOURED:
@@ -238,9 +238,9 @@ def _unmoved(known: Sequence[Picture], asked: npt.NDArray[np.bool_]) -> npt.NDAr
     """Returns which two of the pictures asked are frames of a camera that stood still, bool `[n, n]`."""
     frames = {place: frame(opened(known[place].path)) for place in np.flatnonzero(asked.any(axis=1)).tolist()}
     told = np.zeros_like(asked)
-    for first, second in np.argwhere(asked).tolist():
+    for first, second in np.argwhere(np.triu(asked)).tolist():
         told[first, second] = np.median(np.abs(frames[first] - frames[second]).max(axis=2)) < UNMOVED
-    return told
+    return told | told.T
 
 
 def _hashed(one: Shown, other: Shown) -> bool:

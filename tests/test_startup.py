@@ -1,4 +1,4 @@
-"""`moderator --help` answers at once: nothing heavy is imported, and little is done."""
+"""`moderator --help` answers at once: nothing heavy is imported, and it takes under 0.3 s of a processor."""
 
 from __future__ import annotations
 
@@ -74,15 +74,12 @@ def test_a_decoding_worker_imports_only_what_decodes() -> None:
 
 
 @pytest.mark.alone
-def test_help_takes_less_than_three_times_what_importing_typer_does() -> None:
-    def seconds(*arguments: str) -> float:
+def test_help_takes_less_than_a_third_of_a_second() -> None:
+    def seconds() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+        subprocess.run([sys.executable, "-m", "moderator", "--help"], capture_output=True, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    # In turns, processor time and the best of several: neither a slow machine nor another program's load is its fault.
-    # Where importing typer takes .07 s this is .21 s, and the .3 s that are promised (benchmarks.startup) are kept.
-    runs = [(seconds("-m", "moderator", "--help"), seconds("-c", "import typer")) for _ in range(7)]
-    ours, bare = map(min, zip(*runs, strict=True))
-    assert ours < 3 * bare
+    # Processor time, not the clock's, and the best of several: another program's load is not its fault.
+    assert min(seconds() for _ in range(5)) < 0.3

@@ -482,5 +482,6 @@ def test_what_surrounds_a_recoloured_thing_does_not_hide_its_colour(
     variant = Image.fromarray(np.dstack([np.where(warm, hue + 120, hue), saturation, value]), "HSV").convert("RGB")
     edited = EDITS[edit].apply(variant, 3, [pictures["rocket"]])
     whole = local(edited)
-    told = [evidence(verify_within(whole, known[name], (box, None)), Verify()) for box in panels(edited)]
-    assert {(one.kind, one.refutes) for one in told} == {(Kind.VARIANT, True)}
+    told = [verify_within(whole, known[name], (box, None)) for box in panels(edited)]
+    assert max(one.variant for one in told) > 0.9
+    assert {evidence(one, Verify()).kind for one in told} == {Kind.VARIANT}
