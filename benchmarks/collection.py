@@ -11,6 +11,7 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -19,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmarks.batteries import BATTERIES, Battery
 from benchmarks.copies import opened, pictures
 from benchmarks.recolour import recoloured
-from moderator.edits import BATTERY, Edit
-from moderator.edits.copies import QUALITY, save_copies
+from moderator.edits.copies import QUALITY
 from moderator.fingerprint import Fingerprint
 from moderator.intake.pdq import pdq
 from moderator.search import rungs
@@ -40,13 +41,10 @@ SAME, FRAME = 16.0, 96
 """By less than how many levels every pixel of two pictures that are one differs, shrunk to so many pixels a side."""
 BACKGROUNDS = 12
 """Pictures that collages and backgrounds are made of."""
-CROPS = {edit.name: edit for edit in BATTERY if edit.family == "crop"}
 
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Map = npt.NDArray[np.float32]
-Scene = tuple[int, Sequence[Image.Image]]
-"""The seed of a collection, and pictures that are in none of it but in collages and backgrounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +90,7 @@ class Collection:
         twins: bool `[sources, sources]`, pairs that are `UNSURE`.
         shared: bool `[queries, references]`, crops that are `UNSURE`.
         flat: bool `[references]`, those that a scan calls too plain to recognise, such as a single colour.
+        plain: the edits that anyone makes with two taps.
     """
 
     references: Sequence[Picture]
@@ -100,6 +99,7 @@ class Collection:
     twins: Flags
     shared: Flags
     flat: Flags
+    plain: Sequence[str]
 
     def relations(self) -> Numbers:
         """Returns what each query is to each reference, `[queries, references]`."""
@@ -129,23 +129,25 @@ class Collection:
         )
 
 
-def make(source: Path, folder: Path, sizes: Sizes, seed: int) -> Collection:
-    """Chooses pictures of `source`, copies the references to `folder`/references, and writes the edited copies of
-    references and strangers to `folder`/queries."""
+def make(source: Path, folder: Path, sizes: Sizes, seed: int, battery: str = "own") -> Collection:
+    """Chooses pictures of `source`, copies the references to `folder`/references, and writes copies of references and
+    strangers, edited by one of `BATTERIES`, to `folder`/queries."""
     behind, known = backgrounds(list(distinct(source, seed)))
-    others = [opened(one.path) for one in behind]
     count = min(sizes.references, len(known) * 2 // 3)
     for name in ("references", "queries"):
         (folder / name).mkdir(parents=True)
     references = [_copied(one, folder / "references", number) for number, one in enumerate(known[:count])]
     sources = [*references, *known[count : count + sizes.strangers]]
     queries: list[Query] = []
-    for number, one in enumerate(sources):
-        wanted = sizes.edits if number < count else sizes.stranger_edits
-        queries += _edited(one, number, _chosen(number, wanted, seed), folder / "queries", (seed, others))
+    with closing(BATTERIES[battery](seed, [one.path for one in behind])) as edits:
+        for number, one in enumerate(sources):
+            wanted = sizes.edits if number < count else sizes.stranger_edits
+            stem = folder / "queries" / f"{number:04}"
+            queries += (Query(path, number, edit) for path, edit in edits.copies(one.path, number, wanted, stem))
+            queries += _recoloured(one, number, stem, seed)
+        shared = _shared(queries, sources, count, edits)
     flat = np.array([pdq(opened(one.path))[1] == 0 for one in references])
-    shared = _shared(queries, sources, count, (seed, others))
-    return Collection(references, sources, queries, twins(sources), shared, flat)
+    return Collection(references, sources, queries, twins(sources), shared, flat, edits.plain)
 
 
 def backgrounds(known: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
@@ -161,19 +163,20 @@ def backgrounds(known: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]
     return chosen, [one for one in known if one.family not in shown]
 
 
-def _shared(queries: Sequence[Query], sources: Sequence[Picture], count: int, scene: Scene) -> Flags:
+def _shared(queries: Sequence[Query], sources: Sequence[Picture], count: int, edits: Battery) -> Flags:
     """Returns which queries are crops that could be made of a reference as well as of their own source, bool
     `[queries, count]`."""
     told = np.zeros((len(queries), count), dtype=np.bool_)
     for row, query in enumerate(queries):
-        own, crop = sources[query.source], CROPS.get(query.edit)
+        own = sources[query.source]
         others = [at for at in range(count) if at != query.source and sources[at].family == own.family]
-        if crop is None or not others:
+        if not others:
             continue
-        shown, picture, (seed, _) = frame(opened(query.path)), opened(own.path), _scene(query.source, scene)
+        shown, picture = frame(opened(query.path)), opened(own.path)
         for at in others:
             other = opened(sources[at].path).resize(picture.size)
-            told[row, at] = _same(shown, frame(crop.change(other, crop.scene(picture, seed))))
+            if (crop := edits.again(picture, query.source, query.edit, other)) is not None:
+                told[row, at] = _same(shown, frame(crop))
     return told
 
 
@@ -185,14 +188,6 @@ def frame(picture: Image.Image) -> Map:
 def _same(one: Map, other: Map) -> bool:
     """Whether two pictures, as frames, differ nowhere by more than JPEG leaves."""
     return bool(np.abs(one - other).max() < SAME)
-
-
-def _scene(number: int, scene: Scene) -> tuple[int, Sequence[Image.Image]]:
-    """Returns the seed of a source's edits, and the pictures that they may set it among."""
-    seed, others = scene
-    random = np.random.default_rng([seed, number])
-    among = [others[place] for place in random.choice(len(others), min(8, len(others)), replace=False)]
-    return int(random.integers(1 << 30)), among
 
 
 def twins(pictures: Sequence[Picture]) -> Flags:
@@ -222,17 +217,13 @@ def _copied(one: Picture, folder: Path, number: int) -> Picture:
     return replace(one, path=target)
 
 
-def _chosen(number: int, count: int, seed: int) -> Sequence[Edit]:
-    random = np.random.default_rng([seed, number, 1])
-    return [BATTERY[place] for place in random.permutation(len(BATTERY))[:count]]
-
-
-def _edited(one: Picture, number: int, edits: Sequence[Edit], folder: Path, scene: Scene) -> Iterator[Query]:
-    picture = opened(one.path)
-    for path, edit in save_copies(picture, folder / f"{number:04}", edits, *_scene(number, scene)):
-        yield Query(path, number, edit.name)
-    if number % 4 == 0 and (variant := recoloured(picture, np.random.default_rng([scene[0], number, 2]))) is not None:
-        path = folder / f"{number:04}-{RECOLOURED}.jpg"
+def _recoloured(one: Picture, number: int, stem: Path, seed: int) -> Iterator[Query]:
+    """Writes a recoloured variant of every fourth picture."""
+    if number % 4:
+        return
+    variant = recoloured(opened(one.path), np.random.default_rng([seed, number, 2]))
+    if variant is not None:
+        path = stem.with_name(f"{stem.name}-{RECOLOURED}.jpg")
         variant.save(path, quality=QUALITY)
         yield Query(path, number, RECOLOURED)
 

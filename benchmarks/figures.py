@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.collection import COPY, RELATIONS, UNSURE, Collection, Flags, Numbers
-from moderator.edits import PLAIN
 
 PRECISIONS = (0.999, 0.99)
 
@@ -81,6 +80,7 @@ class Judge:
         self._relations = collection.relations()
         self._unsure = self._relations == UNSURE
         self._edits = np.array([one.edit for one in collection.queries])[queries]
+        self._plain = list(collection.plain)
         self._telling = ~collection.flat[references]
 
     def row(self, method: Scored) -> Row:
@@ -99,7 +99,7 @@ class Judge:
         there = truth.any(axis=1)
         own = (found & truth).any(axis=1)[there]
         edits = self._edits[there]
-        simple, telling = np.isin(edits, PLAIN), (truth & self._telling).any(axis=1)[there]
+        simple, telling = np.isin(edits, self._plain), (truth & self._telling).any(axis=1)[there]
         kept = int(found.sum())
         return At(
             threshold=least if np.isfinite(least) else None,

@@ -96,7 +96,7 @@ def _among(pictures: Sequence[Picture]) -> Collection:
     """All pictures as references, and the same ones as queries."""
     queries = [Query(one.path, number, "") for number, one in enumerate(pictures)]
     twins = np.zeros((len(pictures),) * 2, dtype=np.bool_)
-    return Collection(pictures, pictures, queries, twins, shared=twins, flat=twins[0])
+    return Collection(pictures, pictures, queries, twins, shared=twins, flat=twins[0], plain=())
 
 
 def _relations(pictures: Sequence[Picture]) -> Numbers:

@@ -1,6 +1,6 @@
 """How well edited copies are found, and how often something else is taken for one, on pictures of any folder.
 
-    python -m benchmarks.quality [--long] [--peers] [--wall] [--plot] [FOLDER...]
+    python -m benchmarks.quality [--long] [--battery augly] [--peers] [--wall] [--plot] [FOLDER...]
 
 Half of the pictures set each method's thresholds, the other half is reported, so that nothing is tuned to what it is
 judged by. Beside each tool's own threshold stand those at which precision was .999 and .99 on the first half. Without
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import collection, identity, methods, peers, table, wall
+from benchmarks.batteries import BATTERIES
 from benchmarks.collection import RECOLOURED, Collection, Sizes
 from benchmarks.figures import PRECISIONS, At, Judge, Row, Scored
 from benchmarks.plot import draw
@@ -52,7 +53,7 @@ class Edited:
 
 def measured(source: Path, folder: Path, chosen: argparse.Namespace) -> tuple[Collection, list[Scored], dict[str, str]]:
     """Makes a collection and returns every method's scores on it, and which tools cannot be had, with why."""
-    made = collection.make(source, folder, _sizes(chosen), chosen.seed)
+    made = collection.make(source, folder, _sizes(chosen), chosen.seed, chosen.battery)
     rows = list(methods.scored(made, folder))
     absent: dict[str, str] = {}
     for one in peers.compared(made, folder) if chosen.peers else ():
@@ -171,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--peers", action="store_true", help="other tools too; their environments are made once")
     parser.add_argument("--wall", action="store_true", help="draw the hardest false and missed pairs")
     parser.add_argument("--plot", action="store_true", help="draw docs/quality-FOLDER.svg")
+    parser.add_argument("--battery", choices=BATTERIES, default="own", help="whose edits copies are made by (own)")
     parser.add_argument("--seed", type=int, default=SEED)
     for name in ("references", "edits", "strangers"):
         parser.add_argument(f"--{name}", type=int)
@@ -180,15 +182,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             folder = Path(temporary) / f"made-{source.name}"
             made, scored, absent = measured(source, folder, chosen)
             judge = Judge(made)
-            publish(source.name, made, [judge.row(one) for one in scored], absent)
+            name = source.name if chosen.battery == "own" else f"{source.name}-{chosen.battery}"
+            publish(name, made, [judge.row(one) for one in scored], absent)
             if chosen.plot:
                 ranked = [one for one in scored if len(np.unique(one.scores)) > 2 and "distilled" not in one.name]
                 lines = {one.name: points for one in ranked[:DRAWN] if (points := judge.trade_off(one))}
-                title = f"{source.name}: edited copies missed, by wrong pairs told"
-                draw(PLOTS / f"quality-{source.name}.svg", title, lines, AXES)
+                title = f"{name}: edited copies missed, by wrong pairs told"
+                draw(PLOTS / f"quality-{name}.svg", title, lines, AXES)
             if chosen.wall:
-                wall.draw(table.RESULTS / f"wall-{source.name}.png", made, scored[0])
-            if chosen.long and (source / "products.csv").is_file():
+                wall.draw(table.RESULTS / f"wall-{name}.png", made, scored[0])
+            if chosen.long and chosen.battery == "own" and (source / "products.csv").is_file():
                 identity.publish(source)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import collection, peers, process, quality
+from benchmarks import collection, environments, peers, process, quality
 from benchmarks.collection import COPY, UNSURE, Collection, Sizes
 from benchmarks.figures import Scored, Scores
 from benchmarks.peers import PEERS, Peer
@@ -83,7 +83,7 @@ def theirs(peer: Peer, made: Collection, folder: Path) -> Row | tuple[str, str]:
     if not isinstance(scored, Scored):
         return scored
     program = f"import sys; folder = sys.argv[1]\n{peer.program}"
-    done = process.ran([str(peers.python_of(peer.environment)), "-c", program, str(folder)])
+    done = process.ran([str(environments.python_of(peer.environment)), "-c", program, str(folder)])
     return row(peer.name, done, np.where(scored.scores >= (scored.default or 0), 1.0, -np.inf), made)
 
 

@@ -1,0 +1,107 @@
+"""Where the edited copies of the quality benchmark come from: our battery, or AugLy, which was never looked at."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.copies import opened
+from benchmarks.environments import Environment, prepare, python_of
+from moderator.edits import BATTERY, PLAIN
+from moderator.edits.copies import save_copies
+
+ASIDE = 8
+"""Other pictures that each may be set among."""
+CROPS = {edit.name: edit for edit in BATTERY if edit.family == "crop"}
+AUGLY = Environment("augly", ("augly==1.0.0", "Pillow==9.5.0", "numpy==1.23.5"))
+"""The latest of each that AugLy's edits of pictures run with; its own extra asks for some that fit no such Python."""
+
+
+class Battery(Protocol):
+    """Makes edited copies of numbered pictures.
+
+    Attributes:
+        plain: the edits that anyone makes with two taps.
+    """
+
+    plain: Sequence[str]
+
+    def copies(self, picture: Path, number: int, count: int, stem: Path) -> Iterator[tuple[Path, str]]:
+        """Writes some copies of a picture to `stem`-EDIT.jpg; yields each and its edit, the same for a number again."""
+
+    def again(self, picture: Image.Image, number: int, edit: str, other: Image.Image) -> Image.Image | None:
+        """Returns what a crop that was made of a picture takes of another one; None of other edits."""
+
+    def close(self) -> None:
+        """Ends what makes them."""
+
+
+class Own:
+    """The edit battery of the product."""
+
+    plain: Sequence[str] = PLAIN
+
+    def __init__(self, seed: int, others: Sequence[Path]) -> None:
+        self._seed = seed
+        self._others = [opened(path) for path in others]
+
+    def copies(self, picture: Path, number: int, count: int, stem: Path) -> Iterator[tuple[Path, str]]:
+        """Writes copies by `count` edits of the battery."""
+        random = np.random.default_rng([self._seed, number, 1])
+        edits = [BATTERY[place] for place in random.permutation(len(BATTERY))[:count]]
+        for path, edit in save_copies(opened(picture), stem, edits, *self._scene(number)):
+            yield path, edit.name
+
+    def again(self, picture: Image.Image, number: int, edit: str, other: Image.Image) -> Image.Image | None:
+        """Crops another picture in the very place."""
+        if (crop := CROPS.get(edit)) is None:
+            return None
+        return crop.change(other, crop.scene(picture, self._scene(number)[0]))
+
+    def close(self) -> None:
+        """Has nothing to end."""
+
+    def _scene(self, number: int) -> tuple[int, list[Image.Image]]:
+        """Returns the seed of a picture's edits, and the pictures that they may set it among."""
+        random = np.random.default_rng([self._seed, number])
+        places = random.choice(len(self._others), min(ASIDE, len(self._others)), replace=False)
+        return int(random.integers(1 << 30)), [self._others[place] for place in places]
+
+
+class Augly:
+    """The edits of AugLy, by `augment.py` in an environment of its own."""
+
+    plain: Sequence[str] = ("crop", "hflip", "vflip", "rotate", "aspect")
+
+    def __init__(self, seed: int, others: Sequence[Path]) -> None:
+        if why := prepare(AUGLY):
+            raise SystemExit(f"AugLy cannot be had: {why}")
+        self._seed = seed
+        self._others = [str(path) for path in others]
+        command = [str(python_of(AUGLY)), str(Path(__file__).with_name("augment.py"))]
+        self._process: Any = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def copies(self, picture: Path, number: int, count: int, stem: Path) -> Iterator[tuple[Path, str]]:
+        """Writes copies by `count` of its edits."""
+        random = np.random.default_rng([self._seed, number])
+        others = random.permutation(self._others)[:ASIDE].tolist()
+        asked = {"picture": str(picture), "others": others, "stem": str(stem), "edits": count}
+        print(json.dumps({**asked, "seed": int(random.integers(1 << 30))}), file=self._process.stdin, flush=True)
+        for path, edit in json.loads(self._process.stdout.readline()):
+            yield Path(path), edit
+
+    def again(self, picture: Image.Image, number: int, edit: str, other: Image.Image) -> Image.Image | None:
+        """Returns None: where it crops is not told."""
+
+    def close(self) -> None:
+        """Ends its process."""
+        self._process.communicate()
+
+
+BATTERIES: Mapping[str, Callable[[int, Sequence[Path]], Battery]] = {"own": Own, "augly": Augly}
