@@ -1,10 +1,12 @@
-"""Where the edited copies of the quality benchmark come from: our battery, or AugLy, which was never looked at."""
+"""Where the edited copies of the quality benchmark come from: our battery, or libraries that nothing was made for."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,8 +21,30 @@ from moderator.edits.copies import save_copies
 ASIDE = 8
 """Other pictures that each may be set among."""
 CROPS = {edit.name: edit for edit in BATTERY if edit.family == "crop"}
-AUGLY = Environment("augly", ("augly==1.0.0", "Pillow==9.5.0", "numpy==1.23.5"))
-"""The latest of each that AugLy's edits of pictures run with; its own extra asks for some that fit no such Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Another library of edits: where it runs, and those of them that anyone makes with two taps.
+
+    The module of its edits is named after the environment.
+    """
+
+    environment: Environment
+    plain: Sequence[str]
+
+
+LIBRARIES = (
+    Library(
+        Environment("augly", ("augly==1.0.0", "Pillow==9.5.0", "numpy==1.23.5")),
+        ("crop", "hflip", "vflip", "rotate", "aspect"),
+    ),
+    Library(
+        Environment("albumentations", ("albumentations==2.0.8", "Pillow==12.0.0")),
+        ("HorizontalFlip", "VerticalFlip", "RandomRotate90", "SafeRotate"),
+    ),
+)
+"""AugLy's own extra for pictures asks for versions that fit no Python of today: these are the latest it runs with."""
 
 
 class Battery(Protocol):
@@ -74,17 +98,17 @@ class Own:
         return int(random.integers(1 << 30)), [self._others[place] for place in places]
 
 
-class Augly:
-    """The edits of AugLy, by `augment.py` in an environment of its own."""
+class Foreign:
+    """The edits of another library, by `augment.py` in an environment of its own."""
 
-    plain: Sequence[str] = ("crop", "hflip", "vflip", "rotate", "aspect")
-
-    def __init__(self, seed: int, others: Sequence[Path]) -> None:
-        if why := prepare(AUGLY):
-            raise SystemExit(f"AugLy cannot be had: {why}")
+    def __init__(self, library: Library, seed: int, others: Sequence[Path]) -> None:
+        if why := prepare(library.environment):
+            raise SystemExit(f"{library.environment.name} cannot be had: {why}")
+        self.plain = library.plain
         self._seed = seed
         self._others = [str(path) for path in others]
-        command = [str(python_of(AUGLY)), str(Path(__file__).with_name("augment.py"))]
+        script, name = Path(__file__).with_name("augment.py"), f"{library.environment.name}_edits"
+        command = [str(python_of(library.environment)), "-W", "ignore", str(script), name]
         self._process: Any = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def copies(self, picture: Path, number: int, count: int, stem: Path) -> Iterator[tuple[Path, str]]:
@@ -104,4 +128,7 @@ class Augly:
         self._process.communicate()
 
 
-BATTERIES: Mapping[str, Callable[[int, Sequence[Path]], Battery]] = {"own": Own, "augly": Augly}
+BATTERIES: Mapping[str, Callable[[int, Sequence[Path]], Battery]] = {
+    "own": Own,
+    **{one.environment.name: partial(Foreign, one) for one in LIBRARIES},
+}

@@ -1,6 +1,6 @@
 """How well edited copies are found, and how often something else is taken for one, on pictures of any folder.
 
-    python -m benchmarks.quality [--long] [--battery augly] [--peers] [--wall] [--plot] [FOLDER...]
+    python -m benchmarks.quality [--long] [--battery NAME] [--peers] [--wall] [--plot] [FOLDER...]
 
 Half of the pictures set each method's thresholds, the other half is reported, so that nothing is tuned to what it is
 judged by. Beside each tool's own threshold stand those at which precision was .999 and .99 on the first half. Without
