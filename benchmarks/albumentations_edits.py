@@ -1,6 +1,6 @@
 """The edits of Albumentations, each as strong as it is by default; `augment.py` asks for them where that is installed.
 
-Left out are those that make other colours (a negative, channels exchanged), which are variants here, those that leave
+Left out are those that make other colours (another hue, a negative), which are variants here, those that leave
 next to nothing as it was (channels dropped, tiles shuffled), and those that need more than a picture.
 """
 
@@ -16,8 +16,8 @@ from PIL import Image
 
 NAMES = (
     "AdditiveNoise", "AdvancedBlur", "AutoContrast", "Blur", "CLAHE", "ChromaticAberration", "CoarseDropout",
-    "ColorJitter", "Defocus", "Downscale", "ElasticTransform", "Emboss", "Equalize", "Erasing", "FancyPCA",
-    "GaussNoise", "GlassBlur", "GridDistortion", "HorizontalFlip", "HueSaturationValue", "ISONoise", "Illumination",
+    "Defocus", "Downscale", "ElasticTransform", "Emboss", "Equalize", "Erasing", "FancyPCA",
+    "GaussNoise", "GlassBlur", "GridDistortion", "HorizontalFlip", "ISONoise", "Illumination",
     "ImageCompression", "MedianBlur", "MotionBlur", "MultiplicativeNoise", "OpticalDistortion", "Perspective",
     "PiecewiseAffine", "PixelDropout", "PlanckianJitter", "PlasmaBrightnessContrast", "PlasmaShadow", "Posterize",
     "RGBShift", "RandomBrightnessContrast", "RandomFog", "RandomGamma", "RandomGravel", "RandomRain", "RandomRotate90",

@@ -34,7 +34,7 @@ def text(picture: Picture, random: Random, _: list[Picture]) -> Picture:
 
 
 def stripes(picture: Picture, random: Random, _: list[Picture]) -> Picture:
-    """Lines over a fifth of it or less."""
+    """Lines over a tenth to two fifths of it, less where they are dotted or dashed."""
     return image.overlay_stripes(
         picture, line_width=random.uniform(0.1, 0.4), line_angle=random.uniform(0, 180),
         line_density=random.uniform(0.1, 0.6), line_type=random.choice(["solid", "dotted", "dashed"]),
@@ -91,9 +91,16 @@ def jitter(picture: Picture, random: Random, _: list[Picture]) -> Picture:
     )  # fmt: skip
 
 
-def ranged(name: str, argument: str, least: float, most: float, **more: Any) -> Edit:
+def ranged(name: str, argument: str, least: float, most: float) -> Edit:
     """Returns a function of AugLy with one argument chosen from a range."""
-    return lambda picture, random, _: getattr(image, name)(picture, **{argument: random.uniform(least, most)}, **more)
+    return lambda picture, random, _: getattr(image, name)(picture, **{argument: random.uniform(least, most)})
+
+
+def seeded(name: str, argument: str, least: float, most: float) -> Edit:
+    """Returns the same of a function that has random numbers of its own."""
+    return lambda picture, random, _: getattr(image, name)(
+        picture, **{argument: random.uniform(least, most)}, seed=random.randrange(1 << 30)
+    )
 
 
 def either(name: str, argument: str, *values: Any) -> Edit:
@@ -108,7 +115,7 @@ EDITS: Mapping[str, Edit] = {
     "rotate": ranged("rotate", "degrees", -180, 180),
     "aspect": either("change_aspect_ratio", "ratio", 0.5, 0.7, 1.5, 2.0),
     "skew": ranged("skew", "skew_factor", 0.1, 0.4),
-    "perspective": ranged("perspective_transform", "sigma", 20, 60),
+    "perspective": seeded("perspective_transform", "sigma", 20, 60),
     "pad": lambda picture, random, _: image.pad(
         picture, w_factor=random.uniform(0, 0.4), h_factor=random.uniform(0, 0.4)
     ),
@@ -118,8 +125,8 @@ EDITS: Mapping[str, Edit] = {
     "encoding_quality": either("encoding_quality", "quality", 5, 10, 20),
     "blur": ranged("blur", "radius", 2, 5),
     "sharpen": ranged("sharpen", "factor", 4, 12),
-    "random_noise": ranged("random_noise", "var", 0.01, 0.05),
-    "shuffle_pixels": ranged("shuffle_pixels", "factor", 0.05, 0.2),
+    "random_noise": seeded("random_noise", "var", 0.01, 0.05),
+    "shuffle_pixels": seeded("shuffle_pixels", "factor", 0.05, 0.2),
     "brightness": either("brightness", "factor", 0.4, 0.6, 1.5, 2.0),
     "contrast": either("contrast", "factor", 0.4, 0.6, 1.6, 2.2),
     "saturation": either("saturation", "factor", 0.2, 0.5, 2.0, 3.5),

@@ -1,4 +1,4 @@
-"""Edits pictures by another library, for which nothing of moderator was made; `batteries.py` starts it in an
+"""Edits pictures by another library, whose edits moderator knows nothing of; `batteries.py` starts it in an
 environment of that library's own.
 
     python augment.py MODULE < ASKED > TOLD
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib import import_module
 from random import Random
 from typing import Any
@@ -21,15 +22,20 @@ from PIL import Image
 
 QUALITY = 90
 """JPEG quality in which edited copies are saved."""
+LARGEST = 1200
+"""Pixels of the longer side that are edited, as of our own battery."""
 
 Edit = Callable[[Any, Random, list[Any]], Any]
 """Makes an edited picture of one, random numbers, and others to set it among."""
 
 
+@lru_cache(maxsize=32)
 def opened(path: str) -> Any:
     """Returns the picture of a file, RGB."""
     with Image.open(path) as picture:
-        return picture.convert("RGB")
+        rgb = picture.convert("RGB")
+    rgb.thumbnail((LARGEST, LARGEST))
+    return rgb
 
 
 def told(asked: Mapping[str, Any], battery: Mapping[str, Edit]) -> list[tuple[str, str]]:
@@ -47,6 +53,7 @@ def told(asked: Mapping[str, Any], battery: Mapping[str, Edit]) -> list[tuple[st
 
 
 if __name__ == "__main__":
+    answers, sys.stdout = sys.stdout, sys.stderr  # a library may print
     chosen = import_module(sys.argv[1]).BATTERY
     for line in sys.stdin:
-        print(json.dumps(told(json.loads(line), chosen)), flush=True)
+        print(json.dumps(told(json.loads(line), chosen)), file=answers, flush=True)

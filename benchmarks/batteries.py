@@ -1,10 +1,11 @@
-"""Where the edited copies of the quality benchmark come from: our battery, or libraries that nothing was made for."""
+"""Where the edited copies of the quality benchmark come from: our battery, or another library's edits."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,12 +16,11 @@ from PIL import Image
 
 from benchmarks.copies import opened
 from benchmarks.environments import Environment, prepare, python_of
-from moderator.edits import BATTERY, PLAIN
+from moderator.edits import BATTERY, EDITS, PLAIN
 from moderator.edits.copies import save_copies
 
 ASIDE = 8
 """Other pictures that each may be set among."""
-CROPS = {edit.name: edit for edit in BATTERY if edit.family == "crop"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Library:
 
 
 LIBRARIES = (
-    Library(
-        Environment("augly", ("augly==1.0.0", "Pillow==9.5.0", "numpy==1.23.5")),
+    Library(  # its own extra for pictures asks for versions that fit no Python of today: the latest that it runs with
+        Environment("augly", ("augly==1.0.0", "Pillow==9.5.0", "numpy==1.23.5"), newest=(3, 11)),
         ("crop", "hflip", "vflip", "rotate", "aspect"),
     ),
     Library(
@@ -44,7 +44,7 @@ LIBRARIES = (
         ("HorizontalFlip", "VerticalFlip", "RandomRotate90", "SafeRotate"),
     ),
 )
-"""AugLy's own extra for pictures asks for versions that fit no Python of today: these are the latest it runs with."""
+"""Of AugLy's edits some were looked at, and our battery has some like them since; of Albumentations' none."""
 
 
 class Battery(Protocol):
@@ -52,15 +52,17 @@ class Battery(Protocol):
 
     Attributes:
         plain: the edits that anyone makes with two taps.
+        crops: those that `again` does to another picture.
     """
 
     plain: Sequence[str]
+    crops: Collection[str]
 
     def copies(self, picture: Path, number: int, count: int, stem: Path) -> Iterator[tuple[Path, str]]:
         """Writes some copies of a picture to `stem`-EDIT.jpg; yields each and its edit, the same for a number again."""
 
-    def again(self, picture: Image.Image, number: int, edit: str, other: Image.Image) -> Image.Image | None:
-        """Returns what a crop that was made of a picture takes of another one; None of other edits."""
+    def again(self, picture: Image.Image, number: int, crop: str, other: Image.Image) -> Image.Image:
+        """Returns what a crop that was made of a numbered picture takes of another one."""
 
     def close(self) -> None:
         """Ends what makes them."""
@@ -70,6 +72,7 @@ class Own:
     """The edit battery of the product."""
 
     plain: Sequence[str] = PLAIN
+    crops: Collection[str] = frozenset(edit.name for edit in BATTERY if edit.family == "crop")
 
     def __init__(self, seed: int, others: Sequence[Path]) -> None:
         self._seed = seed
@@ -82,11 +85,10 @@ class Own:
         for path, edit in save_copies(opened(picture), stem, edits, *self._scene(number)):
             yield path, edit.name
 
-    def again(self, picture: Image.Image, number: int, edit: str, other: Image.Image) -> Image.Image | None:
+    def again(self, picture: Image.Image, number: int, crop: str, other: Image.Image) -> Image.Image:
         """Crops another picture in the very place."""
-        if (crop := CROPS.get(edit)) is None:
-            return None
-        return crop.change(other, crop.scene(picture, self._scene(number)[0]))
+        edit = EDITS[crop]
+        return edit.change(other, edit.scene(picture, self._scene(number)[0]))
 
     def close(self) -> None:
         """Has nothing to end."""
@@ -101,6 +103,8 @@ class Own:
 class Foreign:
     """The edits of another library, by `augment.py` in an environment of its own."""
 
+    crops: Collection[str] = ()
+
     def __init__(self, library: Library, seed: int, others: Sequence[Path]) -> None:
         if why := prepare(library.environment):
             raise SystemExit(f"{library.environment.name} cannot be had: {why}")
@@ -109,7 +113,9 @@ class Foreign:
         self._others = [str(path) for path in others]
         script, name = Path(__file__).with_name("augment.py"), f"{library.environment.name}_edits"
         command = [str(python_of(library.environment)), "-W", "ignore", str(script), name]
-        self._process: Any = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        environment = {**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"}  # else it asks PyPI at each start
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._process: Any = subprocess.Popen(command, env=environment, text=True, **pipes)
 
     def copies(self, picture: Path, number: int, count: int, stem: Path) -> Iterator[tuple[Path, str]]:
         """Writes copies by `count` of its edits."""
@@ -117,11 +123,14 @@ class Foreign:
         others = random.permutation(self._others)[:ASIDE].tolist()
         asked = {"picture": str(picture), "others": others, "stem": str(stem), "edits": count}
         print(json.dumps({**asked, "seed": int(random.integers(1 << 30))}), file=self._process.stdin, flush=True)
-        for path, edit in json.loads(self._process.stdout.readline()):
+        if not (told := self._process.stdout.readline()):
+            raise SystemExit(f"the edits ended before those of {picture}: what went wrong stands above")
+        for path, edit in json.loads(told):
             yield Path(path), edit
 
-    def again(self, picture: Image.Image, number: int, edit: str, other: Image.Image) -> Image.Image | None:
-        """Returns None: where it crops is not told."""
+    def again(self, picture: Image.Image, number: int, crop: str, other: Image.Image) -> Image.Image:
+        """Raises: NotImplementedError, as it is not told where a library crops."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Ends its process."""

@@ -170,13 +170,12 @@ def _shared(queries: Sequence[Query], sources: Sequence[Picture], count: int, ed
     for row, query in enumerate(queries):
         own = sources[query.source]
         others = [at for at in range(count) if at != query.source and sources[at].family == own.family]
-        if not others:
+        if query.edit not in edits.crops or not others:
             continue
         shown, picture = frame(opened(query.path)), opened(own.path)
         for at in others:
             other = opened(sources[at].path).resize(picture.size)
-            if (crop := edits.again(picture, query.source, query.edit, other)) is not None:
-                told[row, at] = _same(shown, frame(crop))
+            told[row, at] = same(shown, frame(edits.again(picture, query.source, query.edit, other)))
     return told
 
 
@@ -185,7 +184,7 @@ def frame(picture: Image.Image) -> Map:
     return np.asarray(picture.resize((FRAME, FRAME), Image.Resampling.BOX), np.float32)
 
 
-def _same(one: Map, other: Map) -> bool:
+def same(one: Map, other: Map) -> bool:
     """Whether two pictures, as frames, differ nowhere by more than JPEG leaves."""
     return bool(np.abs(one - other).max() < SAME)
 
@@ -201,7 +200,7 @@ def twins(pictures: Sequence[Picture]) -> Flags:
             shown.setdefault(one.item, []).append((place, frame(opened(one.path))))
     for views in shown.values():
         for (first, ours), (second, theirs) in combinations(views, 2):
-            told[first, second] = told[second, first] = _same(ours, theirs)
+            told[first, second] = told[second, first] = same(ours, theirs)
     return told
 
 

@@ -56,10 +56,22 @@ class Made:
 
     def copies(self, picture: Image.Image, source: int, edits: Iterable[Edit]) -> Iterator[tuple[Image.Image, Edit]]:
         """Yields edited copies of a picture, saved as JPEG."""
-        random = np.random.default_rng([self._seed, source])
-        others = [self._others[place] for place in random.choice(len(self._others), min(8, len(self._others)), False)]
+        random, others = self._among(source)
         for edit in edits:
             yield saved(edit.apply(picture, int(random.integers(1 << 30)), others)), edit
+
+    def alike(self, pictures: Iterable[Image.Image], source: int, edit: Edit) -> list[Image.Image]:
+        """Returns RGB pictures of one size edited in the very same way, saved as JPEG."""
+        random, others = self._among(source)
+        first, *more = pictures
+        seed = int(random.integers(1 << 30))
+        return [saved(edit.change(one, edit.scene(first, seed, others))) for one in (first, *more)]
+
+    def _among(self, source: int) -> tuple[np.random.Generator, list[Image.Image]]:
+        """Returns the random numbers of a picture's edits, and the pictures that they may set it among."""
+        random = np.random.default_rng([self._seed, source])
+        places = random.choice(len(self._others), min(8, len(self._others)), replace=False)
+        return random, [self._others[place] for place in places]
 
     def chosen(self, source: int, count: int) -> list[Edit]:
         """Returns `count` edits of the battery for a picture; all of them where there are no more."""

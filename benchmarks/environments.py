@@ -16,11 +16,12 @@ ENVIRONMENTS = Path(sys.prefix) / "peers"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where tools run: packages to install, and the least Python they take."""
+    """Where tools run: packages to install, and the least and the newest Python they take."""
 
     name: str
     packages: Sequence[str]
     python: tuple[int, int] = (3, 11)
+    newest: tuple[int, int] = (3, 99)
 
 
 def python_of(environment: Environment) -> Path:
@@ -34,7 +35,7 @@ def prepare(environment: Environment) -> str:
     ready = target / "ready.json"
     if ready.is_file() and json.loads(ready.read_text()) == list(environment.packages):
         return ""
-    if (python := _interpreter(environment.python)) is None:
+    if (python := _interpreter(environment.python, environment.newest)) is None:
         return f"it needs Python {'.'.join(map(str, environment.python))}, which is not here"
     if python == Path(sys.executable):
         venv.create(target, clear=True, with_pip=True)
@@ -48,13 +49,13 @@ def prepare(environment: Environment) -> str:
     return ""
 
 
-def _interpreter(least: tuple[int, int]) -> Path | None:
-    """Returns a Python of at least this version: this one, or one that stands beside it."""
-    if sys.version_info[:2] >= least:
+def _interpreter(least: tuple[int, int], newest: tuple[int, int]) -> Path | None:
+    """Returns a Python from one version to another: this one, or one that stands beside it."""
+    if least <= sys.version_info[:2] <= newest:
         return Path(sys.executable)
     beside = Path(sys.base_prefix).parent.glob(f"{least[0]}.*/bin/python{least[0]}")
     for python in sorted([*beside, *Path("/usr/bin").glob(f"python{least[0]}.[0-9]*")]):
-        asked = [str(python), "-c", f"import sys; sys.exit(sys.version_info[:2] < {least})"]
+        asked = [str(python), "-c", f"import sys; sys.exit(not {least} <= sys.version_info[:2] <= {newest})"]
         if subprocess.run(asked, capture_output=True, check=False).returncode == 0:
             return python
     return None

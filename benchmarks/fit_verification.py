@@ -30,9 +30,9 @@ from moderator.search.verify.signs import SIGNS
 from moderator.verification import likelier
 
 TARGET = Path(probability.__file__).with_name("probability.json")
-TREES, LEAVES, RATE, L2, LEAST = 300, 8, 0.06, 3.0, 20
-STRUCTURE_CAUTION, COLOURS_CAUTION = -1.5, -0.75
-"""By how much the log odds of the forests are lowered; they are raised: copies are one pair in seven of those that the
+TREES, LEAVES, RATE, L2, LEAST = 300, 8, 0.06, 3.0, 40
+STRUCTURE_CAUTION, COLOURS_CAUTION = -0.5, -0.72
+"""By how much the log odds of the forests are lowered; they are raised: copies are two pairs in five of those that the
 first is fitted to, and the rest the closest there are. Chosen on collections left out, by what is told at .9."""
 EACH = 1000.0
 """What the pairs of a collection weigh together."""
@@ -49,9 +49,9 @@ STRUCTURE = {
 """Signs that tell whether two pictures are one, and whether more of them must make it likelier (1) or not (-1)."""
 COLOURS = {
     "luma": -1, "plain_luma": -1, "shading": -1, "chroma": -1, "plain_chroma": -1, "left": -1, "recoloured": -1,
-    "part": -1, "part_left": -1, "missing": -1, "cast": -1, "saturation": 0, "gamma": 0, "contrast": 0,
-    "unexplained": -1, "plain": 0, "fine_share": 1, "coarse_correlation": 0, "overlap": 0, "textured": 0,
-    "fine_correlation": 1, "dense": 1,
+    "part": -1, "part_left": -1, "missing": -1, "bare": 1, "thing": -1, "cast": -1, "saturation": 0,
+    "gamma": 0, "contrast": 0, "unexplained": -1, "plain": 0, "fine_share": 1, "coarse_correlation": 0, "overlap": 0,
+    "textured": 0, "fine_correlation": 1, "dense": 1,
 }  # fmt: skip
 """The same of whether colours differ by an edit of the whole."""
 

@@ -25,6 +25,7 @@ from benchmarks.collection import (
     called_one,
     distinct,
     frame,
+    same,
 )
 from benchmarks.copies import Made, Shown, opened, saved
 from benchmarks.recolour import recoloured
@@ -38,11 +39,16 @@ from moderator.vectors import Matrix
 
 SEED = 7
 EDITED, EACH = 100, 10
-"""Most pictures of a collection that are edited, and edited copies of each."""
+"""Most pictures of a collection that are edited, and copies of each by edits of the battery, besides `OFTEN`."""
+OFTEN = ("bands", "bands", "laid-over", "palette", "jpeg-5", "three-edits")
+"""Edits of which each picture gets one copy more: those that are most like another colour, and differ most among
+themselves."""
 RECOLOURS = 5
 """Recoloured variants of each of those."""
-EDITED_TOO = ("padding", "mirror", "rotate-5", "squash", "screenshot")
-"""Edits, one of which is done to the last variant; none changes colours, or may crop away what is recoloured."""
+EDITED_TOO = ("padding", "mirror", "rotate-5", "squash", "screenshot", "bands", "laid-over", "palette", "jpeg-5")
+EDITED_VARIANTS = 2
+"""Edits, one of which is done to each of the last variants, and of how many. One that hides the other colour does not
+count."""
 MILD = (
     *("jpeg-30", "jpeg-10", "blur", "sharpen", "noise", "shrink", "squash", "mirror", "rotate-5"),
     *("brightness", "contrast", "gamma", "saturation", "colour-cast", "vignette"),
@@ -169,7 +175,7 @@ def _edited(made: Made, known: Sequence[Picture]) -> Iterator[tuple[Shown, bool]
     """Yields edited copies and variants, and panels of those copies, and whether each is a panel."""
     for number, one in enumerate(known):
         picture = opened(one.path)
-        for copy, edit in made.copies(picture, number, made.chosen(number, EACH)):
+        for copy, edit in made.copies(picture, number, [*made.chosen(number, EACH), *(EDITS[name] for name in OFTEN)]):
             shown = made.shown(copy, number, edit.name)
             yield shown, False
             for panel in _panels(made, copy, shown):
@@ -179,15 +185,17 @@ def _edited(made: Made, known: Sequence[Picture]) -> Iterator[tuple[Shown, bool]
 
 
 def _variants(made: Made, picture: Image.Image, number: int) -> Iterator[Image.Image]:
-    """Yields recoloured variants of a picture, the last of them edited after that."""
+    """Yields recoloured variants of a picture, the last ones edited after that."""
     for take in range(RECOLOURS):
         if (variant := recoloured(picture, np.random.default_rng([SEED, number, 2 + take]))) is None:
             continue
-        if take < RECOLOURS - 1:
+        if take < RECOLOURS - EDITED_VARIANTS:
             yield saved(variant)
         else:
-            edit = EDITS[EDITED_TOO[number % len(EDITED_TOO)]]
-            yield from (shown for shown, _ in made.copies(variant, number, [edit]))
+            edit = EDITS[EDITED_TOO[(EDITED_VARIANTS * number + take) % len(EDITED_TOO)]]
+            shown, original = made.alike((variant, picture), number, edit)
+            if not same(frame(shown), frame(original)):
+                yield shown
 
 
 def _panels(made: Made, picture: Image.Image, shown: Shown) -> Iterator[Shown]:

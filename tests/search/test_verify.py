@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from moderator import demo
 from moderator.edits import EDITS
+from moderator.edits.tones import GREYS
 from moderator.errors import VectorError
 from moderator.intake.decode import prepare
 from moderator.intake.panels import panels
@@ -52,7 +53,8 @@ def known(pictures: dict[str, Image.Image]) -> dict[str, Features]:
 @pytest.mark.parametrize(
     "edit",
     ["crop-70", "crop-50", "mirror", "upside-down", "rotate-90", "rotate-25", "squash", "jpeg-10", "shrink", "caption",
-     "meme", "stickers", "screenshot", "collage-2x2", "picture-in-picture", "greyscale", "three-edits"],
+     "meme", "stickers", "screenshot", "collage-2x2", "picture-in-picture", "greyscale", "three-edits",
+     "bands", "laid-over", "censored", "palette", "jpeg-5"],
 )  # fmt: skip
 def test_an_edited_copy_is_told(edit: str, pictures: dict[str, Image.Image], known: dict[str, Features]) -> None:
     told = verify(local(EDITS[edit].apply(pictures["chelsea"], 3, [pictures["coffee"]])), known["chelsea"])
@@ -309,6 +311,34 @@ def test_a_plain_part_in_another_colour_is_told(seed: int) -> None:
     told = colour(Blocks(yes, texture, texture, np.ones((8, 8), dtype=np.float32), *_plainly(after, before)))
     assert told.part == pytest.approx(9)
     assert told.part_left > 20
+
+
+@given(st.sampled_from(GREYS), st.floats(0.7, 1.3), st.integers(0, 2**32 - 1))
+def test_greyscale_is_explained_by_whatever_weights_it_was_made(
+    weights: tuple[float, ...], gain: float, seed: int
+) -> None:
+    before = np.random.default_rng(seed).uniform(0, 190, (12, 16, 3)).astype(np.float32)
+    after = (before @ np.array(weights, np.float32) * gain)[..., None].repeat(3, axis=2)
+    yes, one = np.ones((12, 16), dtype=np.bool_), np.ones((12, 16), dtype=np.float32)
+    told = colour(Blocks(yes, yes, yes, one, *_plainly(after, before)))
+    assert told.luma == told.chroma == 0
+
+
+@given(*[st.sampled_from([0, 1, 4, 9, 12])] * 2, st.floats(0.4, 0.65), st.integers(0, 2**32 - 1))
+def test_what_is_laid_over_ends_where_the_picture_has_no_edge_and_a_thing_where_it_does(
+    top: int, left: int, seen: float, seed: int
+) -> None:
+    ramp, noise = np.linspace(60, 180, 60), np.random.default_rng(seed).uniform(0, 3, (60, 60, 3))
+    before = (noise + np.stack(np.broadcast_arrays(ramp, 120.0, ramp[:, None]), axis=2)).astype(np.float32)
+    before[18:42, 18:42] = 230
+    thing, veil = before.copy(), before.copy()
+    thing[18:42, 18:42] = 200, 60, 60
+    part = np.s_[3 * top : 3 * top + 18, 3 * left : 3 * left + 18]
+    veil[part] = seen * veil[part] + (1 - seen) * np.array([0, 0, 255])
+    yes, one = np.ones((20, 20), dtype=np.bool_), np.ones((20, 20), dtype=np.float32)
+    recoloured, veiled = (colour(Blocks(yes, yes, yes, one, *_plainly(after, before, 3))) for after in (thing, veil))
+    assert recoloured.bare < 0.1
+    assert veiled.bare > 0.4
 
 
 @given(st.tuples(*[st.floats(0.7, 1.3)] * 3), st.floats(120, 215), st.integers(0, 2**32 - 1))

@@ -27,9 +27,9 @@ class Scene:
     others: Sequence[Image.Image] = ()
 
     def other(self, size: tuple[int, int]) -> Image.Image:
-        """Returns one of the other pictures, scaled and cut to `size`; a smooth pattern where there are none."""
+        """Returns one of the other pictures, RGB, scaled and cut to `size`; a smooth pattern where there are none."""
         if self.others:
-            chosen = self.others[int(self.random.integers(len(self.others)))]
+            chosen = self.others[int(self.random.integers(len(self.others)))].convert("RGB")
             scale = max(size[0] / chosen.width, size[1] / chosen.height)
             scaled = chosen.resize(
                 (max(size[0], round(chosen.width * scale)), max(size[1], round(chosen.height * scale)))

@@ -1,7 +1,9 @@
-"""Edits that lay something over a picture: captions, text, stickers, watermarks."""
+"""Edits that lay something over a picture: captions, text, stickers, watermarks, bands, another picture, a censor's
+pixels."""
 
 from __future__ import annotations
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from moderator.edits.edit import Edit, Scene
@@ -13,6 +15,8 @@ LINES = (
     "found this online, thoughts?",
     "me at three in the morning",
 )
+PIXEL = 24
+"""Pixels a side of what a censor leaves one colour of."""
 
 
 def line(scene: Scene) -> str:
@@ -112,10 +116,59 @@ def watermark(picture: Image.Image, scene: Scene) -> Image.Image:
     return Image.composite(Image.new("RGB", picture.size, "white"), picture, mask)
 
 
+def bands(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Draws one to four slanting bands of one colour over a tenth to two fifths of it, most of them seen through."""
+    reach = round(1.5 * max(picture.size))
+    count = int(scene.random.integers(1, 5))
+    turn = float(scene.random.uniform(0, 180))
+    across = picture.width * abs(np.sin(np.radians(turn))) + picture.height * abs(np.cos(np.radians(turn)))
+    thick = max(1, round(across * scene.random.uniform(0.1, 0.4) / count))
+    opacity = round(255 * scene.random.uniform(0.35, 1.0))
+    mask = Image.new("L", (reach, reach), 0)
+    draw = ImageDraw.Draw(mask)
+    for place in range(count):
+        top = round(reach / 2 + (place + 0.5 - count / 2) * across / count - thick / 2)
+        draw.rectangle((0, top, reach, top + thick), fill=opacity)
+    mask = mask.rotate(turn)
+    left, top = (reach - picture.width) // 2, (reach - picture.height) // 2
+    colour = tuple(scene.random.integers(0, 256, 3).tolist())
+    mask = mask.crop((left, top, left + picture.width, top + picture.height))
+    return Image.composite(Image.new("RGB", picture.size, colour), picture, mask)
+
+
+def laid_over(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Lays another picture over a part of it, a quarter to a half of each side; a tenth to two thirds shows through."""
+    part, place = _part(picture, scene)
+    covered = picture.copy()
+    covered.paste(Image.blend(part, scene.other(part.size), float(scene.random.uniform(0.35, 0.9))), place)
+    return covered
+
+
+def censored(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Pixelates a part of it, a quarter to a half of each side."""
+    part, place = _part(picture, scene)
+    coarse = part.resize((max(1, part.width // PIXEL), max(1, part.height // PIXEL)), Image.Resampling.BOX)
+    covered = picture.copy()
+    covered.paste(coarse.resize(part.size, Image.Resampling.NEAREST), place)
+    return covered
+
+
+def _part(picture: Image.Image, scene: Scene) -> tuple[Image.Image, tuple[int, int]]:
+    """Returns a part of it, a quarter to a half of each side, and where that begins."""
+    share = scene.random.uniform(0.25, 0.5)
+    width, height = max(1, round(picture.width * share)), max(1, round(picture.height * share))
+    left = int(scene.random.integers(picture.width - width + 1))
+    top = int(scene.random.integers(picture.height - height + 1))
+    return picture.crop((left, top, left + width, top + height)), (left, top)
+
+
 EDITS = (
     Edit("caption", "overlay", "mild", "a caption over a bar", caption),
     Edit("meme", "overlay", "medium", "white bands with lines above and below", meme),
     Edit("text", "overlay", "medium", "three lines across the middle", text),
     Edit("stickers", "overlay", "medium", "three faces over it", stickers),
     Edit("watermark", "overlay", "mild", "a watermark all over", watermark),
+    Edit("bands", "overlay", "medium", "coloured bands across, most seen through", bands),
+    Edit("laid-over", "overlay", "hard", "another picture over a part, seen through", laid_over),
+    Edit("censored", "overlay", "medium", "a part of it pixelated", censored),
 )

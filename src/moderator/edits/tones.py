@@ -11,6 +11,9 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from moderator.edits.edit import Edit, Scene
 
+GREYS = ((0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722), (1 / 3, 1 / 3, 1 / 3))
+"""Weights of red, green and blue in grey: of ITU-R BT.601 (Pillow, JPEG), of BT.709 (browsers), and their mean."""
+
 
 def jpeg(quality: int) -> Callable[[Image.Image, Scene], Image.Image]:
     """Returns a recompression at this JPEG quality."""
@@ -61,9 +64,10 @@ def saturation(picture: Image.Image, scene: Scene) -> Image.Image:
     return ImageEnhance.Color(picture).enhance(0.3 if scene.random.random() < 0.5 else 2.5)
 
 
-def greyscale(picture: Image.Image, _: Scene) -> Image.Image:
-    """Takes the colours away."""
-    return picture.convert("L").convert("RGB")
+def greyscale(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Takes the colours away, by one of three usual weights of them."""
+    weights = np.array(GREYS[int(scene.random.integers(len(GREYS)))], dtype=np.float32)
+    return _picture(np.rint(np.asarray(picture, dtype=np.float32) @ weights)).convert("RGB")
 
 
 def colour_cast(picture: Image.Image, scene: Scene) -> Image.Image:
@@ -89,6 +93,14 @@ def posterised(picture: Image.Image, _: Scene) -> Image.Image:
     return ImageOps.posterize(picture, 3)
 
 
+def palette(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Leaves 8 to 32 colours of its own, dithered or not, as a GIF does."""
+    colours, dithered = int(2 ** scene.random.integers(3, 6)), bool(scene.random.random() < 0.5)
+    dither = Image.Dither.FLOYDSTEINBERG if dithered else Image.Dither.NONE
+    own = picture.quantize(colours)
+    return picture.quantize(palette=own, dither=dither).convert("RGB")
+
+
 def _picture(levels: npt.NDArray[np.floating]) -> Image.Image:
     return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
 
@@ -96,6 +108,7 @@ def _picture(levels: npt.NDArray[np.floating]) -> Image.Image:
 EDITS = (
     Edit("jpeg-30", "quality", "mild", "saved at quality 30", jpeg(30)),
     Edit("jpeg-10", "quality", "medium", "saved at quality 10", jpeg(10)),
+    Edit("jpeg-5", "quality", "hard", "saved at quality 5", jpeg(5)),
     Edit("blur", "quality", "medium", "blurred", blur),
     Edit("sharpen", "quality", "mild", "sharpened far too much", sharpen),
     Edit("noise", "quality", "medium", "with noise", noise),
@@ -108,4 +121,5 @@ EDITS = (
     Edit("vignette", "tone", "mild", "dark towards the corners", vignette),
     Edit("filter", "tone", "medium", "an app's filter: sepia, faded, dark corners", old_photograph),
     Edit("posterise", "tone", "medium", "8 levels of each colour", posterised),
+    Edit("palette", "tone", "medium", "8 to 32 colours, as a GIF", palette),
 )

@@ -8,7 +8,6 @@ What it takes beyond black and white is clipped.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -27,11 +26,8 @@ from moderator.search.verify.cells import (
 )
 from moderator.search.verify.geometry import Mask
 from moderator.search.verify.light import lit
+from moderator.search.verify.ways import GREYS, MILDNESS, TRIED, Ways, toned
 
-SATURATIONS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.3)
-"""Saturations that are tried; 0 is greyscale."""
-GAMMAS = (0.55, 0.75, 1.0, 1.35, 1.8)
-"""Powers that are tried on levels in [0, 1]."""
 GAINS = (0.35, 2.5)
 """Least and largest gain of a channel."""
 TINT, SHIFT = 0.35, np.float32(30.0)
@@ -47,7 +43,7 @@ FREE = 0.05
 """Share of clipped levels up to which the mean of a block tells what they were."""
 UNEVEN, RELIT = 0.15, 3
 """Range of the light from which the change is fitted anew beside it, and how often: each hides a part of the other."""
-PROMISING = 20
+PROMISING = 30
 """How many ways are tried again under another light, those that explained most before."""
 DOUBTED = 0.4
 """Weight of a block that does not agree, beside one that does."""
@@ -69,6 +65,7 @@ class Change:
 
     Attributes:
         gains, offsets: float64 `[3]`, the latter in levels.
+        grey: float64 `[3]`, the weights of the channels in grey.
         bends: float64 `[3]`, the levels that are added to the middle tones; less to others, none to black and white.
         chords: float64 `[2, 3]`, the offset and the gain that a bend of one level would seem to have by itself; they
             are taken off it.
@@ -76,6 +73,7 @@ class Change:
 
     saturation: float
     gamma: float
+    grey: Values
     gains: Values
     offsets: Values
     bends: Values
@@ -83,7 +81,7 @@ class Change:
 
     def applied(self, colours: Values) -> Values:
         """Returns changed colours, not clipped."""
-        line = _curved(colours, self.saturation, self.gamma) * self.gains + self.offsets
+        line = toned(colours, self.grey, self.saturation, self.gamma) * self.gains + self.offsets
         changed: Values = line + self.bends * (_middle(line) - self.chords[0] - self.chords[1] * line)
         return changed
 
@@ -122,7 +120,7 @@ def explained(seen: Values, ends: Values, before: Values, asked: Mask, agrees: M
     weight = np.where(agrees[asked], 1.0, DOUBTED)
     light = even = np.ones((*asked.shape, 1))
     some = np.s_[:: max(1, len(shown) // FITTED)]
-    ways = _ways(given[some])
+    ways = Ways.of(given[some])
     for _ in range(1 + RELIT):
         change, best = _fitted((shown / light[asked])[some], clipped[:, some], ways, weight[some])
         light = _light(_explained(change, even, seen, ends, before), asked, agrees)
@@ -135,7 +133,7 @@ def explained(seen: Values, ends: Values, before: Values, asked: Mask, agrees: M
 
 def unchanged(seen: Values, ends: Values, before: Values) -> Explained:
     """Returns what no change at all explains; see `explained`."""
-    same = Change(1.0, 1.0, np.ones(3), np.zeros(3), np.zeros(3), np.zeros((2, 3)))
+    same = Change(1.0, 1.0, LUMA, np.ones(3), np.zeros(3), np.zeros(3), np.zeros((2, 3)))
     return _explained(same, np.ones((*ends.shape[1:3], 1)), seen, ends, before)
 
 
@@ -185,37 +183,6 @@ def _samples(seen: Values, ends: Values, before: Values, asked: Mask, at: Places
     return shown, np.where(mixed, at_ends(shown), ends[:, asked]), given
 
 
-def _curved(colours: Values, saturation: float | Values, gamma: float | Values) -> Values:
-    grey = (colours @ LUMA)[..., None]
-    saturated = (grey + (colours - grey) * saturation).clip(0, 255)
-    curved: Values = 255 * (saturated / 255) ** gamma
-    return curved
-
-
-TRIED = tuple(product(SATURATIONS, GAMMAS))
-MILDNESS = np.array([abs(np.log(max(saturation, 0.1))) + abs(np.log(gamma)) for saturation, gamma in TRIED])
-"""By how much a change is one, apart from its gains."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ways:
-    """Colours after each saturation and power that are tried: float32 `[tried, channels, cells]`, and which of `TRIED`
-    they are."""
-
-    curved: Singles
-    numbers: npt.NDArray[np.int64]
-
-    def among(self, places: npt.NDArray[np.int64]) -> Ways:
-        """Returns those at some places."""
-        return Ways(self.curved[places], self.numbers[places])
-
-
-def _ways(before: Values) -> Ways:
-    saturations, gammas = np.array(SATURATIONS)[:, None, None, None], np.array(GAMMAS)[:, None, None]
-    curved = _curved(before, saturations, gammas).reshape(len(TRIED), *before.shape)
-    return Ways(np.ascontiguousarray(curved.transpose(0, 2, 1), dtype=np.float32), np.arange(len(TRIED)))
-
-
 def _fitted(after: Values, ends: Values, ways: Ways, weight: Values) -> tuple[Change, npt.NDArray[np.int64]]:
     """Returns the change of some colours into others that explains most, and the places of all ways, the best first.
 
@@ -249,10 +216,10 @@ def _fitted(after: Values, ends: Values, ways: Ways, weight: Values) -> tuple[Ch
     # Of changes that explain as much, the mildest is meant.
     cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.03 * np.tile(MILDNESS[ways.numbers], 2)
     best, count = int(cost.argmin()), len(ways.numbers)
-    saturation, gamma = TRIED[ways.numbers[best % count]]
+    grey, saturation, gamma = TRIED[ways.numbers[best % count]]
     line = gains[best].astype(np.float64), offsets[best].astype(np.float64)
     order = np.argsort(np.minimum(cost[:count], cost[count:]), kind="stable")
-    return Change(saturation, gamma, *line, np.zeros(3), np.zeros((2, 3))), order
+    return Change(saturation, gamma, GREYS[grey], *line, np.zeros(3), np.zeros((2, 3))), order
 
 
 def _tinted(gains: npt.NDArray[np.floating[Any]]) -> Singles:

@@ -27,11 +27,18 @@ PARTS = 4
 """Largest patches that are looked at one by one."""
 ALIKE = 1.0
 """Mean difference, in levels, below which two pictures are of the same colours, and no change is sought."""
+AMONG = 0.7
+"""Share of the blocks around an edge that agree or are plain, for it to be asked: where a picture meets what it is set
+into, one of the two always has an edge."""
 STEPPED = 2.5
 """How many times as much posterising may leave and is meant all the same: it is not free to change colours but by a
 step."""
 PATCH = 100.0
 """Blocks of a patch that weigh, where directions are compared, as if nothing were explained."""
+JUMP = 16.0
+"""Levels between neighbouring cells from which a difference has an edge there."""
+FAINT, FAINT_SHARE = 10.0, 0.25
+"""Levels between those cells, and the share of that edge, below which a picture shows none itself."""
 MOST = 24.0
 """Levels at which a block's difference is counted at most: a sticker's is no measure of the rest."""
 
@@ -57,6 +64,9 @@ class Colour:
         part_left: the mean difference of colour there, in levels.
         missing: cells of the one colour of either picture that the other shows next to nowhere there. What is laid over
             a picture hides all colours alike and brings one of its own; of a recoloured thing both colours are missing.
+        bare: share of the edge of that patch that one of the pictures does not show: what is laid over a picture, or
+            seen through, ends anywhere, a recoloured thing mostly where the thing does in both.
+        thing: blocks of the largest patch, each less that share of its own edge.
         cast: by how much the gains of the channels differ, as a standard deviation of their logarithms.
         saturation, gamma: of the change.
         contrast: the mean colour of blocks after the change, in levels from grey: how much there was to compare.
@@ -75,6 +85,8 @@ class Colour:
     part: float
     part_left: float
     missing: float
+    bare: float
+    thing: float
     cast: float
     saturation: float
     gamma: float
@@ -83,8 +95,9 @@ class Colour:
     misfit: float
 
 
-Tried = tuple[Colour, Explained]
-UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, MOST)
+Tried = tuple[Colour, Explained, Mask]
+"""What a change leaves, the change, and the blocks that are left."""
+UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, MOST)
 """Of pictures that overlap in too few blocks to tell."""
 
 
@@ -103,29 +116,41 @@ def colour(compared: Blocks) -> Colour:
     ways: list[Way] = [(ours, our_ends, theirs), (theirs, their_ends, ours)]
 
     def tried(fits: Iterable[Explained]) -> list[Tried]:
-        return [(_told(fit, asked, compared), fit) for fit in fits]
+        return [_told(fit, asked, compared) for fit in fits]
 
-    told, fit = min(tried(unchanged(*way) for way in ways), key=lambda one: one[0].left)
+    told, fit, odd = min(tried(unchanged(*way) for way in ways), key=lambda one: one[0].left)
     if told.misfit < ALIKE:
-        return replace(told, missing=_missing(fit, compared.seen))
+        return _completed(told, fit, odd, compared)
     at = amid(ours, theirs, asked)
     steps = [(seen, ends, few) for seen, ends, before in ways if (few := posterised(seen, before, at)) is not None]
     smooth, stepped = (tried(explained(*way, asked, compared.agrees, at) for way in some) for some in (ways, steps))
     best = min(smooth, key=_doubt)
     if stepped and _doubt(other := min(stepped, key=_doubt)) < STEPPED * _doubt(best):
         best = other
-    told, fit = best
-    misfit = min(one.misfit for one, _ in (*smooth, *stepped))
-    return replace(told, missing=_missing(fit, compared.seen), misfit=misfit)
+    told, fit, odd = best
+    misfit = min(one.misfit for one, *_ in (*smooth, *stepped))
+    return _completed(replace(told, misfit=misfit), fit, odd, compared)
+
+
+def _completed(told: Colour, fit: Explained, odd: Mask, compared: Blocks) -> Colour:
+    """Adds to what a change leaves what is asked of the best one alone."""
+    edge, bare = _edge(fit, compared)
+    patches = [(size, _bare(patch, edge, bare)) for patch, size in _patches(odd, compared)]
+    return replace(
+        told,
+        missing=_missing(fit, compared.seen),
+        bare=max(patches, default=(0.0, 0.0))[1],
+        thing=max((size * (1 - share) for size, share in patches), default=0.0),
+    )
 
 
 def _doubt(tried: Tried) -> float:
     """Returns how much a direction leaves open: a patch that keeps its outline says more than a mean."""
-    told, _ = tried
+    told, *_ = tried
     return told.unexplained + told.part / PATCH
 
 
-def _told(fit: Explained, asked: Mask, compared: Blocks) -> Colour:
+def _told(fit: Explained, asked: Mask, compared: Blocks) -> Tried:
     """Measures what a change of one picture's colours into the other's leaves, of the asked blocks."""
     agrees = compared.agrees[asked]
     change, light = fit.change, fit.light[asked]
@@ -140,8 +165,9 @@ def _told(fit: Explained, asked: Mask, compared: Blocks) -> Colour:
     off = left > LEVELS
     odd = off | luma
     textured, plain = told & agrees, told & ~agrees
-    part, blocks = _part(_spread(asked, odd & told), compared)
-    return Colour(
+    differs = _spread(asked, odd & told)
+    part, blocks = max(_patches(differs, compared), key=lambda one: one[1], default=(np.zeros_like(differs), 0.0))
+    measured = Colour(
         luma=_share(luma, textured),
         plain_luma=_share(luma, plain),
         shading=float(np.log(light.max() / light.min())),
@@ -152,6 +178,8 @@ def _told(fit: Explained, asked: Mask, compared: Blocks) -> Colour:
         part=blocks,
         part_left=_mean(left, part[asked]),
         missing=0.0,
+        bare=0.0,
+        thing=0.0,
         cast=float(np.log(change.gains).std()),
         saturation=change.saturation,
         gamma=change.gamma,
@@ -159,6 +187,7 @@ def _told(fit: Explained, asked: Mask, compared: Blocks) -> Colour:
         unexplained=_mean(left.clip(max=2 * LEVELS), told) / max(_mean(_chroma(seen), told), LEVELS),
         misfit=float(np.abs(apart).max(axis=1).clip(max=MOST).mean()),
     )
+    return measured, fit, differs
 
 
 def _missing(fit: Explained, seen: Mask) -> float:
@@ -168,6 +197,30 @@ def _missing(fit: Explained, seen: Mask) -> float:
     left = beyond_clipping(shown - expected, at_ends(shown))
     same = (np.abs(left @ LUMA) < 2 * LEVELS) & (np.linalg.norm(left @ CHROMA.T, axis=1) < LEVELS)
     return min(_unshown(one, same) for one in (expected, shown))
+
+
+def _edge(fit: Explained, compared: Blocks) -> tuple[Values, Mask]:
+    """Returns how strong the edges are between cells that differ and cells that do not, in levels above `JUMP`, and
+    where one of the pictures shows none. Within what is seen through, the picture's own edges differ, and are not
+    asked; nor is the border of what both pictures show."""
+    cv2, around = opencv(), np.ones((3, 3), np.uint8)
+    left = beyond_clipping(fit.seen - fit.expected, at_ends(fit.seen)).astype(np.float32)
+    odd = cv2.medianBlur((np.abs(left).max(axis=2) > LEVELS).astype(np.uint8), 3)
+    inside = cv2.erode(spread(compared.seen, odd).astype(np.uint8), np.ones((5, 5), np.uint8))
+    told = (compared.seen & (compared.agrees | ~compared.textured)).astype(np.float32)
+    inside &= spread(cv2.blur(told, (5, 5), borderType=cv2.BORDER_CONSTANT) >= AMONG, odd)
+    asked = cv2.morphologyEx(odd, cv2.MORPH_GRADIENT, around) & inside
+    jump, *shown = (
+        cv2.morphologyEx(one, cv2.MORPH_GRADIENT, around).max(axis=2) for one in (left, compared.ours, compared.theirs)
+    )
+    return (jump - JUMP).clip(min=0) * asked, np.minimum(*shown) < np.maximum(FAINT, FAINT_SHARE * jump)
+
+
+def _bare(patch: Mask, edge: Values, bare: Mask) -> float:
+    """Returns the share of a patch's edge that is bare, strong edges counting for more; 0 where it has none."""
+    near = opencv().dilate(patch.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
+    strength = edge * spread(near, edge)
+    return float(strength[bare].sum() / max(strength.sum(), 1.0))
 
 
 def _unshown(colours: Values, same: Mask) -> float:
@@ -205,19 +258,17 @@ def _spread(asked: Mask, values: Mask) -> Mask:
     return spread
 
 
-def _part(odd: Mask, compared: Blocks) -> tuple[Mask, float]:
-    """Returns the patch of odd blocks that has the most of them, and how many: plain ones count by the share of the
+def _patches(odd: Mask, compared: Blocks) -> list[tuple[Mask, float]]:
+    """Returns the largest patches of odd blocks, and how many blocks each has: plain ones count by the share of the
     blocks around the patch that are clear in both pictures and correlate, were it with light and dark exchanged."""
     cv2 = opencv()
     agrees = compared.agrees
     outline = compared.seen & compared.clear & (np.abs(compared.correlation) >= AGREES)
     _, labels, found, _ = cv2.connectedComponentsWithStats(odd.astype(np.uint8), connectivity=8)
-    best, most = np.zeros_like(odd), 0.0
+    patches = []
     for label in 1 + np.argsort(-found[1:, cv2.CC_STAT_AREA])[:PARTS]:
         patch = labels == label
         around = cv2.dilate(patch.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_) & ~patch
         agreeing = int((patch & agrees).sum())
-        size = agreeing + _share(outline, around) * (int(patch.sum()) - agreeing)
-        if size > most:
-            best, most = patch, size
-    return best, most
+        patches.append((patch, agreeing + _share(outline, around) * (int(patch.sum()) - agreeing)))
+    return patches

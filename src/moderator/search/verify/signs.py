@@ -17,7 +17,7 @@ SIGNS = (
     "textured", "agreeing", "fine_share", "fine_correlation", "weakest", "dense", "patch",
     "coarse_share", "coarse_correlation", "overlap", "overlap_first",
     "luma", "plain_luma", "shading", "chroma", "plain_chroma", "left", "recoloured", "cast", "saturation", "gamma",
-    "contrast", "part", "part_left", "missing", "unexplained", "plain",
+    "contrast", "part", "part_left", "missing", "bare", "thing", "unexplained", "plain",
 )  # fmt: skip
 """Names of the numbers in `Measured.signs`, in order."""
 TONES = slice(SIGNS.index("luma"), SIGNS.index("unexplained") + 1)
@@ -110,7 +110,7 @@ def _tones(tones: Colour) -> tuple[float, ...]:
         tones.luma, tones.plain_luma, tones.shading, tones.chroma, tones.plain_chroma, float(np.log1p(tones.left)),
         tones.recoloured, tones.cast, tones.saturation, tones.gamma, float(np.log1p(tones.contrast)),
         float(np.log1p(tones.part)), float(np.log1p(tones.part_left)), float(np.log1p(tones.missing)),
-        tones.unexplained,
+        tones.bare, float(np.log1p(tones.thing)), tones.unexplained,
     )  # fmt: skip
 
 
