@@ -206,10 +206,9 @@ def _edge(fit: Explained, compared: Blocks) -> tuple[Values, Mask]:
     cv2, around = opencv(), np.ones((3, 3), np.uint8)
     left = beyond_clipping(fit.seen - fit.expected, at_ends(fit.seen)).astype(np.float32)
     odd = cv2.medianBlur((np.abs(left).max(axis=2) > LEVELS).astype(np.uint8), 3)
-    inside = cv2.erode(spread(compared.seen, odd).astype(np.uint8), np.ones((5, 5), np.uint8))
     told = (compared.seen & (compared.agrees | ~compared.textured)).astype(np.float32)
-    inside &= spread(cv2.blur(told, (5, 5), borderType=cv2.BORDER_CONSTANT) >= AMONG, odd)
-    asked = cv2.morphologyEx(odd, cv2.MORPH_GRADIENT, around) & inside
+    among = cv2.blur(told, (5, 5), borderType=cv2.BORDER_CONSTANT) >= AMONG
+    asked = cv2.morphologyEx(odd, cv2.MORPH_GRADIENT, around) & spread(among, odd)
     jump, *shown = (
         cv2.morphologyEx(one, cv2.MORPH_GRADIENT, around).max(axis=2) for one in (left, compared.ours, compared.theirs)
     )
