@@ -14,13 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from benchmarks.copies import opened
+from benchmarks.copies import ASIDE, among, opened
 from benchmarks.environments import Environment, prepare, python_of
 from moderator.edits import BATTERY, EDITS, PLAIN
 from moderator.edits.copies import save_copies
-
-ASIDE = 8
-"""Other pictures that each may be set among."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +92,8 @@ class Own:
 
     def _scene(self, number: int) -> tuple[int, list[Image.Image]]:
         """Returns the seed of a picture's edits, and the pictures that they may set it among."""
-        random = np.random.default_rng([self._seed, number])
-        places = random.choice(len(self._others), min(ASIDE, len(self._others)), replace=False)
-        return int(random.integers(1 << 30)), [self._others[place] for place in places]
+        random, others = among(self._seed, number, self._others)
+        return int(random.integers(1 << 30)), others
 
 
 class Foreign:

@@ -24,6 +24,8 @@ from moderator.vectors import Matrix
 FORMATS = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 LARGEST = 1200
 """Pictures are shrunk to this many pixels before they are edited, as a site would."""
+ASIDE = 8
+"""Other pictures that each may be set among."""
 QUALITY = 85
 """JPEG quality of an edited copy."""
 
@@ -56,22 +58,17 @@ class Made:
 
     def copies(self, picture: Image.Image, source: int, edits: Iterable[Edit]) -> Iterator[tuple[Image.Image, Edit]]:
         """Yields edited copies of a picture, saved as JPEG."""
-        random, others = self._among(source)
+        random, others = among(self._seed, source, self._others)
         for edit in edits:
             yield saved(edit.apply(picture, int(random.integers(1 << 30)), others)), edit
 
     def alike(self, pictures: Iterable[Image.Image], source: int, edit: Edit) -> list[Image.Image]:
         """Returns RGB pictures of one size edited in the very same way, saved as JPEG."""
-        random, others = self._among(source)
+        random, others = among(self._seed, source, self._others)
         first, *more = pictures
         seed = int(random.integers(1 << 30))
         return [saved(edit.change(one, edit.scene(first, seed, others))) for one in (first, *more)]
 
-    def _among(self, source: int) -> tuple[np.random.Generator, list[Image.Image]]:
-        """Returns the random numbers of a picture's edits, and the pictures that they may set it among."""
-        random = np.random.default_rng([self._seed, source])
-        places = random.choice(len(self._others), min(8, len(self._others)), replace=False)
-        return random, [self._others[place] for place in places]
 
     def chosen(self, source: int, count: int) -> list[Edit]:
         """Returns `count` edits of the battery for a picture; all of them where there are no more."""
@@ -82,6 +79,15 @@ class Made:
         """Returns their SSCD vectors, `[n, 512]`."""
         batches = [self._embedder.embed([one.prepared for one in shown[at : at + 8]]) for at in range(0, len(shown), 8)]
         return np.concatenate(batches)
+
+
+def among(
+    seed: int, number: int, others: Sequence[Image.Image]
+) -> tuple[np.random.Generator, list[Image.Image]]:
+    """Returns the random numbers of a numbered picture's edits, and `ASIDE` others that they may set it among."""
+    random = np.random.default_rng([seed, number])
+    places = random.choice(len(others), min(ASIDE, len(others)), replace=False)
+    return random, [others[place] for place in places]
 
 
 def saved(picture: Image.Image) -> Image.Image:

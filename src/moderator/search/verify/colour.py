@@ -95,8 +95,10 @@ class Colour:
     misfit: float
 
 
-Tried = tuple[Colour, Explained, Mask]
-"""What a change leaves, the change, and the blocks that are left."""
+Patch = tuple[Mask, float]
+"""Blocks that lie together, and how many they count for."""
+Tried = tuple[Colour, Explained, list[Patch]]
+"""What a change leaves, the change, and the largest patches that are left."""
 UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, MOST)
 """Of pictures that overlap in too few blocks to tell."""
 
@@ -118,29 +120,30 @@ def colour(compared: Blocks) -> Colour:
     def tried(fits: Iterable[Explained]) -> list[Tried]:
         return [_told(fit, asked, compared) for fit in fits]
 
-    told, fit, odd = min(tried(unchanged(*way) for way in ways), key=lambda one: one[0].left)
+    told, fit, patches = min(tried(unchanged(*way) for way in ways), key=lambda one: one[0].left)
     if told.misfit < ALIKE:
-        return _completed(told, fit, odd, compared)
+        return _completed((told, fit, patches), asked, compared)
     at = amid(ours, theirs, asked)
     steps = [(seen, ends, few) for seen, ends, before in ways if (few := posterised(seen, before, at)) is not None]
     smooth, stepped = (tried(explained(*way, asked, compared.agrees, at) for way in some) for some in (ways, steps))
     best = min(smooth, key=_doubt)
     if stepped and _doubt(other := min(stepped, key=_doubt)) < STEPPED * _doubt(best):
         best = other
-    told, fit, odd = best
+    told, fit, patches = best
     misfit = min(one.misfit for one, *_ in (*smooth, *stepped))
-    return _completed(replace(told, misfit=misfit), fit, odd, compared)
+    return _completed((replace(told, misfit=misfit), fit, patches), asked, compared)
 
 
-def _completed(told: Colour, fit: Explained, odd: Mask, compared: Blocks) -> Colour:
+def _completed(best: Tried, asked: Mask, compared: Blocks) -> Colour:
     """Adds to what a change leaves what is asked of the best one alone."""
-    edge, bare = _edge(fit, compared)
-    patches = [(size, _bare(patch, edge, bare)) for patch, size in _patches(odd, compared)]
+    told, fit, patches = best
+    edge, bare = _edge(fit, asked, compared)
+    edged = [(size, _bare(patch, edge, bare)) for patch, size in patches]
     return replace(
         told,
         missing=_missing(fit, compared.seen),
-        bare=max(patches, default=(0.0, 0.0))[1],
-        thing=max((size * (1 - share) for size, share in patches), default=0.0),
+        bare=max(edged, default=(0.0, 0.0))[1],
+        thing=max((size * (1 - share) for size, share in edged), default=0.0),
     )
 
 
@@ -165,8 +168,8 @@ def _told(fit: Explained, asked: Mask, compared: Blocks) -> Tried:
     off = left > LEVELS
     odd = off | luma
     textured, plain = told & agrees, told & ~agrees
-    differs = _spread(asked, odd & told)
-    part, blocks = max(_patches(differs, compared), key=lambda one: one[1], default=(np.zeros_like(differs), 0.0))
+    patches = _patches(_spread(asked, odd & told), compared)
+    part, blocks = max(patches, key=lambda one: one[1], default=(np.zeros_like(asked), 0.0))
     measured = Colour(
         luma=_share(luma, textured),
         plain_luma=_share(luma, plain),
@@ -187,7 +190,7 @@ def _told(fit: Explained, asked: Mask, compared: Blocks) -> Tried:
         unexplained=_mean(left.clip(max=2 * LEVELS), told) / max(_mean(_chroma(seen), told), LEVELS),
         misfit=float(np.abs(apart).max(axis=1).clip(max=MOST).mean()),
     )
-    return measured, fit, differs
+    return measured, fit, patches
 
 
 def _missing(fit: Explained, seen: Mask) -> float:
@@ -199,20 +202,19 @@ def _missing(fit: Explained, seen: Mask) -> float:
     return min(_unshown(one, same) for one in (expected, shown))
 
 
-def _edge(fit: Explained, compared: Blocks) -> tuple[Values, Mask]:
+def _edge(fit: Explained, asked: Mask, compared: Blocks) -> tuple[Values, Mask]:
     """Returns how strong the edges are between cells that differ and cells that do not, in levels above `JUMP`, and
     where one of the pictures shows none. Within what is seen through, the picture's own edges differ, and are not
     asked; nor is the border of what both pictures show."""
     cv2, around = opencv(), np.ones((3, 3), np.uint8)
     left = beyond_clipping(fit.seen - fit.expected, at_ends(fit.seen)).astype(np.float32)
     odd = cv2.medianBlur((np.abs(left).max(axis=2) > LEVELS).astype(np.uint8), 3)
-    told = (compared.seen & (compared.agrees | ~compared.textured)).astype(np.float32)
-    among = cv2.blur(told, (5, 5), borderType=cv2.BORDER_CONSTANT) >= AMONG
-    asked = cv2.morphologyEx(odd, cv2.MORPH_GRADIENT, around) & spread(among, odd)
+    among = cv2.blur(asked.astype(np.float32), (5, 5), borderType=cv2.BORDER_CONSTANT) >= AMONG
+    edge = cv2.morphologyEx(odd, cv2.MORPH_GRADIENT, around) & spread(among, odd)
     jump, *shown = (
         cv2.morphologyEx(one, cv2.MORPH_GRADIENT, around).max(axis=2) for one in (left, compared.ours, compared.theirs)
     )
-    return (jump - JUMP).clip(min=0) * asked, np.minimum(*shown) < np.maximum(FAINT, FAINT_SHARE * jump)
+    return (jump - JUMP).clip(min=0) * edge, np.minimum(*shown) < np.maximum(FAINT, FAINT_SHARE * jump)
 
 
 def _bare(patch: Mask, edge: Values, bare: Mask) -> float:
@@ -257,7 +259,7 @@ def _spread(asked: Mask, values: Mask) -> Mask:
     return spread
 
 
-def _patches(odd: Mask, compared: Blocks) -> list[tuple[Mask, float]]:
+def _patches(odd: Mask, compared: Blocks) -> list[Patch]:
     """Returns the largest patches of odd blocks, and how many blocks each has: plain ones count by the share of the
     blocks around the patch that are clear in both pictures and correlate, were it with light and dark exchanged."""
     cv2 = opencv()
