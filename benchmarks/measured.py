@@ -40,13 +40,19 @@ from moderator.vectors import Matrix
 SEED = 7
 EDITED, EACH = 100, 10
 """Most pictures of a collection that are edited, and copies of each by edits of the battery, besides `OFTEN`."""
-OFTEN = ("bands", "bands", "laid-over", "palette", "jpeg-5", "three-edits")
-"""Edits by which each picture gets copies besides: those that are most like another colour, and differ most among
-themselves."""
-RECOLOURS = 5
+OFTEN = (
+    *("bands", "bands", "laid-over", "palette", "jpeg-5", "three-edits"),
+    *("sepia", "equalise", "bend", "clarity", "gradient"),
+)
+"""Edits by which each picture gets copies besides: those that are most like another colour, or another picture, and
+differ most among themselves."""
+RECOLOURS = 7
 """Recoloured variants of each of those."""
-EDITED_TOO = ("padding", "mirror", "rotate-5", "squash", "screenshot", "bands", "laid-over", "palette", "jpeg-5")
-EDITED_VARIANTS = 2
+EDITED_TOO = (
+    *("padding", "mirror", "rotate-5", "squash", "screenshot", "bands", "laid-over", "palette", "jpeg-5"),
+    *("sepia", "equalise", "bend", "clarity", "gradient"),
+)
+EDITED_VARIANTS = 4
 """Edits, one of which is done to each of the last variants, and of how many. One that hides the other colour does not
 count."""
 MILD = (

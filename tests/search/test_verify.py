@@ -14,19 +14,17 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from moderator import demo
 from moderator.edits import EDITS
-from moderator.edits.tones import GREYS
 from moderator.errors import VectorError
 from moderator.intake.decode import prepare
 from moderator.intake.panels import panels
 from moderator.models import Evidence, Kind, Region
 from moderator.policy import Verify
-from moderator.search.verify import Verification, features, geometry, signs, verify, verify_within
+from moderator.search.verify import Verification, features, geometry, verify, verify_within
 from moderator.search.verify.align import align
 from moderator.search.verify.cells import spread
-from moderator.search.verify.colour import colour
 from moderator.search.verify.features import Features
 from moderator.search.verify.geometry import Alignment
-from moderator.search.verify.photometry import FINE, Blocks, blocks
+from moderator.search.verify.photometry import FINE, blocks
 from moderator.search.verify.probability import forest
 from moderator.search.verify.within import part_of
 from moderator.verification import evidence
@@ -177,113 +175,6 @@ def test_a_recoloured_thing_is_a_variant_and_no_copy() -> None:
     assert rung.refutes
 
 
-Tones = npt.NDArray[np.float32]
-Colour = tuple[int, int, int]
-
-
-def _plainly(after: Tones, before: Tones, side: int = 1) -> tuple[Tones, ...]:
-    """Colours of cells, so many a side of each block, and how many levels of each block stand at either end."""
-    rows, columns = after.shape[0] // side, after.shape[1] // side
-    blocks = (one.reshape(rows, side, columns, side, 3) for one in (after, before))
-    ends = (np.stack([(one <= 5).mean(axis=(1, 3)), (one >= 250).mean(axis=(1, 3))]) for one in blocks)
-    return after, before, *(one.astype(np.float32) for one in ends)
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_what_colours_leave_unexplained_is_the_same_from_either_side(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    yes = np.ones((6, 8), dtype=np.bool_)
-    ours, theirs = random.uniform(0, 255, (2, 6, 8, 3)).astype(np.float32)
-    correlation = random.uniform(-1, 1, (6, 8)).astype(np.float32)
-    ends = random.uniform(0, 0.5, (2, 2, 6, 8, 3)).astype(np.float32)
-    either = (
-        Blocks(yes, yes, yes, correlation, *colours)
-        for colours in ((ours, theirs, *ends), (theirs, ours, *reversed(ends)))
-    )
-    assert colour(next(either)) == colour(next(either))
-
-
-@given(st.floats(0.0, 1.0), st.integers(0, 2**32 - 1))
-def test_what_is_laid_over_less_than_a_fifth_leaves_the_weakest_blocks_alone(share: float, seed: int) -> None:
-    yes, tone = np.ones((10, 20), dtype=np.bool_), np.zeros((10, 20, 3), dtype=np.float32)
-    covered = np.random.default_rng(seed).permutation(200).reshape(10, 20) < share * 200
-    correlation = np.where(covered, 0.0, 0.9).astype(np.float32)
-    weakest = signs.weakest(Blocks(yes, yes, yes, correlation, *_plainly(tone, tone)))
-    assert (weakest > 0.5) == (covered.mean() <= 0.2)
-
-
-@given(st.floats(1.0, 1.6), st.integers(0, 2**32 - 1))
-def test_a_brighter_copy_is_explained_though_it_is_clipped(gain: float, seed: int) -> None:
-    dark = np.random.default_rng(seed).uniform(20, 235, (8, 8, 3)).astype(np.float32)
-    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly((dark * gain).clip(0, 255), dark)))
-    assert told.chroma < 0.2
-    assert told.unexplained < 0.2
-
-
-@given(st.floats(0.25, 0.9), st.tuples(st.floats(0.2, 1.0), st.floats(0.2, 1.0)), st.integers(0, 2**32 - 1))
-def test_a_part_of_a_copy_under_a_vignette_keeps_its_colours_and_the_light_is_told(
-    edge: float, shown: tuple[float, float], seed: int
-) -> None:
-    before = np.random.default_rng(seed).uniform(40, 215, (12, 16, 3)).astype(np.float32)
-    down, across = np.meshgrid(*(np.linspace(1 - 2 * share, 1, n) for share, n in zip(shown, (12, 16), strict=True)))
-    light = (1 - (1 - edge) * (down**2 + across**2) / 2).T[..., None].astype(np.float32)
-    yes, one = np.ones((12, 16), dtype=np.bool_), np.ones((12, 16), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(before * light, before)))
-    assert told.luma == told.chroma == 0
-    assert told.misfit < 3
-    assert told.shading == pytest.approx(np.log(light.max() / light.min()), abs=0.15)
-
-
-@given(st.floats(-18, 18), st.integers(0, 2**32 - 1))
-def test_a_filter_that_bends_the_channels_apart_is_explained(bend: float, seed: int) -> None:
-    before = np.random.default_rng(seed).uniform(0, 255, (12, 16, 3)).astype(np.float32)
-    middle = 4 * before / 255 * (1 - before / 255)
-    after = (before * 0.8 + 25 + middle * (bend, 0, -bend)).astype(np.float32)
-    yes, one = np.ones((12, 16), dtype=np.bool_), np.ones((12, 16), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(after, before)))
-    assert told.misfit < 2.5
-
-
-def _posterised(cells: Tones, count: int, random: np.random.Generator) -> Tones:
-    """The cells, of 4 pixels a side and each a little uneven, with so many levels of each channel."""
-    pixels = cells.repeat(4, axis=0).repeat(4, axis=1) + random.normal(0, 6, (4 * len(cells), 4 * len(cells), 3))
-    steps = np.floor(pixels.clip(0, 255) * count / 256) * 256 / count
-    means: Tones = steps.reshape(len(cells), 4, len(cells), 4, 3).mean(axis=(1, 3)).astype(np.float32)
-    return means
-
-
-@given(st.sampled_from([2, 3, 4, 6, 8]), st.integers(0, 2**32 - 1))
-def test_a_posterised_copy_keeps_its_colours(count: int, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    before = random.uniform(0, 255, (24, 24, 3)).astype(np.float32)
-    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(_posterised(before, count, random), before, 3)))
-    assert told.luma == told.chroma == 0
-
-
-@given(st.sampled_from([4, 6, 8]), st.integers(0, 2**32 - 1))
-def test_a_recoloured_part_is_told_though_all_is_posterised(count: int, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    before = random.uniform(0, 255, (24, 24, 3)).astype(np.float32)
-    before[6:15, 6:15] = 200, 60, 60
-    other = before.copy()
-    other[6:15, 6:15] = 60, 60, 200
-    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(_posterised(other, count, random), before, 3)))
-    assert told.part >= 9
-
-
-@given(st.floats(1.3, 1.6), st.integers(0, 2**32 - 1))
-def test_a_brighter_copy_is_explained_where_half_of_a_block_is_clipped(gain: float, seed: int) -> None:
-    levels = np.random.default_rng(seed).uniform(0, 255, (96, 96, 3)).astype(np.float32)
-    means = levels.reshape(8, 12, 8, 12, 3).mean(axis=(1, 3)) + np.linspace(-80, 80, 8)[:, None, None]
-    levels = (0.4 * levels + 0.6 * means.repeat(12, axis=0).repeat(12, axis=1)).clip(0, 255).astype(np.float32)
-    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly((gain * levels).clip(0, 255), levels, 12)))
-    assert told.luma == told.chroma == 0
-
-
 @pytest.mark.parametrize(
     ("name", "edit"), [("coffee", "brightness"), ("astronaut", "brightness"), ("rocket", "contrast")]
 )
@@ -296,89 +187,6 @@ def test_a_thing_on_white_is_told_though_most_of_it_is_clipped(
     ImageDraw.Draw(shape).ellipse((100, 60, 380, 420), fill=255)
     original = Image.composite(thing, white, shape.filter(ImageFilter.GaussianBlur(1)))
     assert verify(local(EDITS[edit].apply(original, seed, [])), local(original)).copy >= Verify().probability
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_a_plain_part_in_another_colour_is_told(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    yes = np.ones((8, 8), dtype=np.bool_)
-    before = random.uniform(40, 215, (8, 8, 3)).astype(np.float32)
-    before[2:5, 2:5] = 230
-    after = before.copy()
-    after[2:5, 2:5] = 230, 200, 150
-    texture = yes.copy()
-    texture[2:5, 2:5] = False
-    told = colour(Blocks(yes, texture, texture, np.ones((8, 8), dtype=np.float32), *_plainly(after, before)))
-    assert told.part == pytest.approx(9)
-    assert told.part_left > 20
-
-
-@given(st.sampled_from(GREYS), st.floats(0.7, 1.3), st.integers(0, 2**32 - 1))
-def test_greyscale_is_explained_by_whatever_weights_it_was_made(
-    weights: tuple[float, ...], gain: float, seed: int
-) -> None:
-    before = np.random.default_rng(seed).uniform(0, 190, (12, 16, 3)).astype(np.float32)
-    after = (before @ np.array(weights, np.float32) * gain)[..., None].repeat(3, axis=2)
-    yes, one = np.ones((12, 16), dtype=np.bool_), np.ones((12, 16), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(after, before)))
-    assert told.luma == told.chroma == 0
-
-
-@given(*[st.sampled_from([0, 1, 4, 9, 12])] * 2, st.floats(0.4, 0.65), st.integers(0, 2**32 - 1))
-def test_what_is_laid_over_ends_where_the_picture_has_no_edge_and_a_thing_where_it_does(
-    top: int, left: int, seen: float, seed: int
-) -> None:
-    ramp, noise = np.linspace(60, 180, 60), np.random.default_rng(seed).uniform(0, 3, (60, 60, 3))
-    before = (noise + np.stack(np.broadcast_arrays(ramp, 120.0, ramp[:, None]), axis=2)).astype(np.float32)
-    before[18:42, 18:42] = 230
-    thing, veil = before.copy(), before.copy()
-    thing[18:42, 18:42] = 200, 60, 60
-    part = np.s_[3 * top : 3 * top + 18, 3 * left : 3 * left + 18]
-    veil[part] = seen * veil[part] + (1 - seen) * np.array([0, 0, 255])
-    yes, one = np.ones((20, 20), dtype=np.bool_), np.ones((20, 20), dtype=np.float32)
-    recoloured, veiled = (colour(Blocks(yes, yes, yes, one, *_plainly(after, before, 3))) for after in (thing, veil))
-    assert recoloured.bare < 0.1
-    assert veiled.bare > 0.4
-
-
-@given(st.tuples(*[st.floats(0.7, 1.3)] * 3), st.floats(120, 215), st.integers(0, 2**32 - 1))
-def test_a_cast_over_a_grey_thing_on_white_is_explained(cast: tuple[float, ...], grey: float, seed: int) -> None:
-    before = np.full((16, 16, 3), 255, np.float32)
-    before[2:14, 2:14] = grey + np.random.default_rng(seed).uniform(-25, 25, (12, 12, 1))
-    yes, one = np.ones((16, 16), dtype=np.bool_), np.ones((16, 16), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly((before * cast).clip(0, 255).astype(np.float32), before)))
-    assert max(told.luma, told.chroma) < 0.1
-
-
-@given(
-    st.sampled_from([((40, 60, 150), (215, 120, 60)), ((35, 35, 35), (210, 210, 210))]),
-    st.integers(0, 2**32 - 1),
-)
-def test_no_change_explains_a_thing_of_one_colour_on_white_in_another(
-    colours: tuple[Colour, Colour], seed: int
-) -> None:
-    weave = np.random.default_rng(seed).uniform(-25, 25, (12, 12, 1))
-    before, after = (np.full((16, 16, 3), 255, np.float32) for _ in range(2))
-    before[2:14, 2:14], after[2:14, 2:14] = (one + weave for one in colours)
-    yes, one = np.ones((16, 16), dtype=np.bool_), np.ones((16, 16), dtype=np.float32)
-    assert colour(Blocks(yes, yes, yes, one, *_plainly(after.clip(0, 255), before))).misfit > 3
-
-
-@given(st.integers(0, 2**32 - 1), st.booleans())
-def test_a_colour_that_shows_nowhere_between_the_letters_of_a_text_is_missing(seed: int, recoloured: bool) -> None:
-    random = np.random.default_rng(seed)
-    before = random.uniform(90, 110, (40, 40, 3)).astype(np.float32)
-    before[10:30, 10:30] = 220, 30, 40
-    text = before.copy()
-    if recoloured:
-        text[10:30, 10:30] = 240, 240, 120
-    letters: npt.NDArray[np.bool_] = random.random((40, 40)) < 0.6
-    letters[:8] = letters[32:] = False
-    text[letters] = 255
-    hidden: npt.NDArray[np.bool_] = np.logical_or.reduce(letters.reshape(10, 4, 10, 4), (1, 3))
-    yes, one = np.ones_like(hidden), (~hidden).astype(np.float32)
-    compared = Blocks(yes, hidden, ~hidden, one, *_plainly(text, before, 4))
-    assert (colour(compared).missing > 100) == recoloured
 
 
 SQUARE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from moderator.edits.edit import Edit, Scene
@@ -11,6 +12,10 @@ from moderator.edits.edit import Edit, Scene
 BICUBIC = Image.Resampling.BICUBIC
 GROUNDS = ("black", "white", "#808080", "#e8dcc8")
 """Colours that editors fill with."""
+
+NODES, MESH, BENT = 4, 12, 0.04
+"""Points a side by which a picture is bent, pieces a side that are drawn, and how far a point is moved at most, as a
+share of the sides."""
 
 
 def crop(share: float) -> Callable[[Image.Image, Scene], Image.Image]:
@@ -69,6 +74,33 @@ def perspective(picture: Image.Image, scene: Scene) -> Image.Image:
     return picture.transform(picture.size, Image.Transform.QUAD, quad, BICUBIC, fillcolor=ground(scene))
 
 
+def bend(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Bends it as if it were printed on rubber: points of it move by up to 4% of the sides, its border stays."""
+    moved = np.zeros((2, NODES + 2, NODES + 2), np.float32)
+    moved[:, 1:-1, 1:-1] = scene.random.uniform(-BENT, BENT, (2, NODES, NODES))
+    across, down = (np.rint(np.linspace(0, side, min(MESH, side) + 1)).astype(int) for side in picture.size)
+    fine = [np.array(Image.fromarray(one).resize((len(across), len(down)), BICUBIC)) for one in moved]
+    places = []
+    for axis, at in enumerate(np.meshgrid(across, down)):
+        fine[axis][[0, -1]] = fine[axis][:, [0, -1]] = 0
+        places.append(at + fine[axis] * picture.size[axis])
+    x, y = places
+    # Pillow draws each box of the output from a quadrilateral of the input.
+    mesh = [
+        (
+            (across[column], down[row], across[column + 1], down[row + 1]),
+            [float(one[at]) for at in _around(row, column) for one in (x, y)],
+        )
+        for row, column in np.ndindex(len(down) - 1, len(across) - 1)
+    ]
+    return picture.transform(picture.size, Image.Transform.MESH, mesh, BICUBIC)
+
+
+def _around(row: int, column: int) -> list[tuple[int, int]]:
+    """Returns the corners of a box as Pillow names them: upper left, lower left, lower right, upper right."""
+    return [(row, column), (row + 1, column), (row + 1, column + 1), (row, column + 1)]
+
+
 def shrink(picture: Image.Image, _: Scene) -> Image.Image:
     """Shrinks to a thumbnail of 128 pixels."""
     return ImageOps.contain(picture, (128, 128), BICUBIC)
@@ -100,6 +132,7 @@ EDITS = (
     Edit("rotate-5", "geometry", "mild", "turned by 5°, the corners cut off", straighten),
     Edit("squash", "geometry", "medium", "one side shrunk to 60%", squash),
     Edit("perspective", "geometry", "medium", "seen from aside", perspective),
+    Edit("bend", "geometry", "hard", "bent as if printed on rubber", bend),
     Edit("shrink", "quality", "medium", "a thumbnail of 128 pixels", shrink),
     Edit("padding", "geometry", "medium", "on a plain square half as large again", padding),
     Edit("frame", "overlay", "mild", "in a frame", frame),

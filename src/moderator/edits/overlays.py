@@ -136,6 +136,18 @@ def bands(picture: Image.Image, scene: Scene) -> Image.Image:
     return Image.composite(Image.new("RGB", picture.size, colour), picture, mask)
 
 
+def gradient(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Lays a gradient of two colours over it, seen through by 55 to 75%, as behind a headline."""
+    random = scene.random
+    colours = random.integers(0, 256, (2, 3)).astype(np.float32)
+    angle, share = random.uniform(0, 2 * np.pi), random.uniform(0.25, 0.45)
+    down, across = np.mgrid[-0.5 : 0.5 : picture.height * 1j, -0.5 : 0.5 : picture.width * 1j]
+    along = (0.5 + (np.cos(angle) * across + np.sin(angle) * down) / np.sqrt(2))[..., None]
+    laid = along * colours[0] + (1 - along) * colours[1]
+    levels = (1 - share) * np.asarray(picture, dtype=np.float32) + share * laid
+    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+
+
 def laid_over(picture: Image.Image, scene: Scene) -> Image.Image:
     """Lays another picture over a part of it, a quarter to a half of each side; a tenth to two thirds shows through."""
     part, place = _part(picture, scene)
@@ -169,6 +181,7 @@ EDITS = (
     Edit("stickers", "overlay", "medium", "three faces over it", stickers),
     Edit("watermark", "overlay", "mild", "a watermark all over", watermark),
     Edit("bands", "overlay", "medium", "coloured bands across, most seen through", bands),
+    Edit("gradient", "overlay", "medium", "under a gradient of two colours", gradient),
     Edit("laid-over", "overlay", "hard", "another picture over a part, seen through", laid_over),
     Edit("censored", "overlay", "medium", "a part of it pixelated", censored),
 )

@@ -11,6 +11,8 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from moderator.edits.edit import Edit, Scene
 
+SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]], dtype=np.float32)
+"""Weights of red, green and blue in those of sepia (the filter of web pages: W3C Filter Effects, `sepia(1)`)."""
 GREYS = ((0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722), (1 / 3, 1 / 3, 1 / 3))
 """Weights of red, green and blue in grey: of ITU-R BT.601 (Pillow, JPEG), of BT.709 (browsers), and their mean."""
 
@@ -88,6 +90,32 @@ def old_photograph(picture: Image.Image, scene: Scene) -> Image.Image:
     return vignette(Image.blend(picture, toned, 0.8), scene)
 
 
+def sepia(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Makes it brown, as an old print, by 70% or all the way."""
+    share = 1.0 if scene.random.random() < 0.5 else 0.7
+    weights = share * SEPIA + (1 - share) * np.eye(3, dtype=np.float32)
+    return _picture(np.asarray(picture, dtype=np.float32) @ weights.T)
+
+
+def equalised(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Makes all levels as frequent as each other, those of each channel or of brightness alone."""
+    if scene.random.random() < 0.5:
+        return ImageOps.equalize(picture)
+    brightness, *colours = picture.convert("YCbCr").split()
+    return Image.merge("YCbCr", (ImageOps.equalize(brightness), *colours)).convert("RGB")
+
+
+def auto_levels(picture: Image.Image, _: Scene) -> Image.Image:
+    """Stretches each channel from black to white, the utmost hundredth of levels at either end aside."""
+    return ImageOps.autocontrast(picture, cutoff=1)
+
+
+def clarity(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Raises the contrast of each place with those around it, as a filter for landscapes does."""
+    radius = max(picture.size) * (0.03 if scene.random.random() < 0.5 else 0.07)
+    return picture.filter(ImageFilter.UnsharpMask(radius, percent=int(scene.random.integers(70, 151)), threshold=0))
+
+
 def posterised(picture: Image.Image, _: Scene) -> Image.Image:
     """Leaves 8 levels of each channel."""
     return ImageOps.posterize(picture, 3)
@@ -120,6 +148,10 @@ EDITS = (
     Edit("colour-cast", "tone", "mild", "wrong white balance", colour_cast),
     Edit("vignette", "tone", "mild", "dark towards the corners", vignette),
     Edit("filter", "tone", "medium", "an app's filter: sepia, faded, dark corners", old_photograph),
+    Edit("sepia", "tone", "medium", "brown, as an old print", sepia),
+    Edit("equalise", "tone", "medium", "all levels as frequent as each other", equalised),
+    Edit("auto-levels", "tone", "mild", "each colour stretched from black to white", auto_levels),
+    Edit("clarity", "tone", "medium", "each place in contrast with those around it", clarity),
     Edit("posterise", "tone", "medium", "8 levels of each colour", posterised),
     Edit("palette", "tone", "medium", "8 to 32 colours, as a GIF", palette),
 )

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from moderator.search.verify.bend import Bend, grown
 from moderator.search.verify.features import Features, Points, mirrored, opencv
-from moderator.search.verify.geometry import Alignment, Matrix3, distinct, plausible, project
+from moderator.search.verify.geometry import Alignment, Mask, Matrix3, distinct, inside, plausible, project
 from moderator.search.verify.whole import whole
 
 RATIO = 0.88
@@ -23,6 +24,9 @@ SURE = 40
 """Keypoints that agree upright from which on a mirrored map is not tried."""
 FEW = 10
 """Keypoints that agree below which the whole pictures are compared."""
+KEPT = 0.3
+"""Least share of the keypoints of either picture, where it shows the other, that a bend explains. (It is more for 95%
+of 607 bent copies, and for 3% of 619 other pairs that a bend brought nearer, most of them two views of a scene.)"""
 
 
 def align(first: Features, second: Features) -> Alignment | None:
@@ -54,13 +58,22 @@ def _aligned(first: Features, second: Features, *, mirror: bool, beyond: int = 0
     matrix = np.vstack([affine, [0.0, 0.0, 1.0]])
     if not plausible(matrix, second) or (np.linalg.det(matrix[:2, :2]) < 0) != mirror:
         return None
-    matrix = _bent(cv2, matrix, ours, theirs, second)
-    away = np.linalg.norm(project(matrix, theirs) - ours, axis=1)
-    near = away <= NEAR
-    count = len(distinct(ours[near]))
-    if count < LEAST:
-        return None
-    return Alignment(matrix, len(ours), count, float(np.median(away[near])), ours[near], theirs[near], mirror)
+    matrix = _tilted(cv2, matrix, ours, theirs, second)
+    at = project(matrix, theirs)
+    near = np.linalg.norm(ours - at, axis=1) <= NEAR
+
+    def agreeing(ours: Points, near: Mask, bend: Bend | None) -> Alignment:
+        residual = float(np.median(np.linalg.norm(ours - at, axis=1)[near])) if near.any() else NEAR
+        count = len(distinct(ours[near]))
+        return Alignment(matrix, len(ours), count, residual, ours[near], theirs[near], mirror, bend)
+
+    if (bent := grown(at, ours - at, near, max(first.width, first.height), NEAR)) is not None:
+        bend, known = bent
+        straight = agreeing(ours - bend.away(at).astype(np.float32), known, bend)
+        if straight.inliers >= KEPT * min(inside(straight, first, second)):
+            return straight
+    told = agreeing(ours, near, None)
+    return told if told.inliers >= LEAST else None
 
 
 def _matches(first: Features, second: Features, *, mirror: bool) -> tuple[Points, Points]:
@@ -84,14 +97,14 @@ def _matches(first: Features, second: Features, *, mirror: bool) -> tuple[Points
     return first.points[good], second.points[best[good]]
 
 
-def _bent(cv2: Any, matrix: Matrix3, ours: Points, theirs: Points, second: Features) -> Matrix3:
+def _tilted(cv2: Any, matrix: Matrix3, ours: Points, theirs: Points, second: Features) -> Matrix3:
     """Returns a homography instead of the affine map where it explains clearly more of the matches."""
     away = np.linalg.norm(project(matrix, theirs) - ours, axis=1)
     near, loose = int((away <= NEAR).sum()), away <= LOOSE
     if loose.sum() < 12:
         return matrix
-    bent, _ = cv2.findHomography(theirs[loose], ours[loose], cv2.RANSAC, NEAR, maxIters=1000, confidence=0.995)
-    if bent is None or not plausible(bent, second):
+    tilted, _ = cv2.findHomography(theirs[loose], ours[loose], cv2.RANSAC, NEAR, maxIters=1000, confidence=0.995)
+    if tilted is None or not plausible(tilted, second):
         return matrix
-    explained = int((np.linalg.norm(project(bent, theirs) - ours, axis=1) <= NEAR).sum())
-    return bent if explained > 1.1 * near + 2 else matrix
+    explained = int((np.linalg.norm(project(tilted, theirs) - ours, axis=1) <= NEAR).sum())
+    return tilted if explained > 1.1 * near + 2 else matrix

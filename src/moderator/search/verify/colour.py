@@ -5,7 +5,6 @@ An edit changes all colours in one way (`change.py`). Where a thing is recoloure
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,9 +12,9 @@ import numpy as np
 from moderator.search.verify.cells import CHROMA, LUMA, Values, amid, at_ends, beyond_clipping, by_block, spread
 from moderator.search.verify.change import Explained, explained, unchanged
 from moderator.search.verify.features import opencv
+from moderator.search.verify.filters import filtered
 from moderator.search.verify.geometry import Mask
 from moderator.search.verify.photometry import AGREES, Blocks, largest
-from moderator.search.verify.steps import posterised
 
 TONE, HUE = 64.0, 28.0
 """Steps of brightness and of its differences, in levels, by which cells are sorted into colours."""
@@ -27,12 +26,11 @@ PARTS = 4
 """Largest patches that are looked at one by one."""
 ALIKE = 1.0
 """Mean difference, in levels, below which two pictures are of the same colours, and no change is sought."""
+EXPLAINED = 1.5
+"""Mean difference that a smooth change may leave and explains all, so that no other filter is sought."""
 AMONG = 0.7
 """Share of the blocks around an edge that agree or are plain, for it to be asked: where a picture meets what it is set
 into, one of the two always has an edge."""
-STEPPED = 2.5
-"""How many times as much posterising may leave and is meant all the same: it is not free to change colours but by a
-step."""
 PATCH = 100.0
 """Blocks of a patch that weigh, where directions are compared, as if nothing were explained."""
 JUMP = 16.0
@@ -117,20 +115,28 @@ def colour(compared: Blocks) -> Colour:
     )
     ways: list[Way] = [(ours, our_ends, theirs), (theirs, their_ends, ours)]
 
-    def tried(fits: Iterable[Explained]) -> list[Tried]:
-        return [_told(fit, asked, compared) for fit in fits]
+    def tried(fit: Explained) -> Tried:
+        return _told(fit, asked, compared)
 
-    told, fit, patches = min(tried(unchanged(*way) for way in ways), key=lambda one: one[0].left)
+    told, fit, patches = min((tried(unchanged(*way)) for way in ways), key=lambda one: one[0].left)
     if told.misfit < ALIKE:
         return _completed((told, fit, patches), asked, compared)
     at = amid(ours, theirs, asked)
-    steps = [(seen, ends, few) for seen, ends, before in ways if (few := posterised(seen, before, at)) is not None]
-    smooth, stepped = (tried(explained(*way, asked, compared.agrees, at) for way in some) for some in (ways, steps))
-    best = min(smooth, key=_doubt)
-    if stepped and _doubt(other := min(stepped, key=_doubt)) < STEPPED * _doubt(best):
-        best = other
-    told, fit, patches = best
-    misfit = min(one.misfit for one, *_ in (*smooth, *stepped))
+
+    def smooth(way: Way) -> Tried:
+        return tried(explained(*way, asked, compared.agrees, at))
+
+    every = [smooth(way) for way in ways]
+    best = min(every, key=_doubt)
+    meant: list[Tried] = []
+    for seen, ends, before in ways if best[0].misfit > EXPLAINED else ():
+        for one in filtered(seen, before, spread(compared.seen, ours), at):
+            way = seen, ends, one.colours
+            other = tried(unchanged(*way)) if one.alone else smooth(way)
+            if _doubt(other) < one.leaves * _doubt(best):
+                meant.append(other)
+    told, fit, patches = min(meant, key=_doubt, default=best)
+    misfit = min(one.misfit for one, *_ in (*every, *meant))
     return _completed((replace(told, misfit=misfit), fit, patches), asked, compared)
 
 

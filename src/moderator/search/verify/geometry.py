@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from moderator.search.verify.bend import Bend
 from moderator.search.verify.features import Features, Points, opencv
 
 TRACE = 12
@@ -31,6 +32,7 @@ class Alignment:
         residual: median distance of the inliers from where they should be, in pixels of the first picture.
         ours, theirs: float32 `[inliers, 2]`, the keypoints that agree.
         mirrored: whether the map turns left into right.
+        bend: how the first picture is bent beyond the map, which all else is told of it laid straight.
     """
 
     matrix: Matrix3
@@ -40,6 +42,7 @@ class Alignment:
     ours: Points
     theirs: Points
     mirrored: bool
+    bend: Bend | None = None
 
     def scale(self, second: Features) -> float:
         """Returns how many pixels of the first picture one of the second covers, near the matched keypoints."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moderator.search.verify.align import align
+from moderator.search.verify.bend import Bend
 from moderator.search.verify.colour import UNKNOWN, Colour
 from moderator.search.verify.features import Features
 from moderator.search.verify.geometry import Alignment, inside, wander
@@ -17,7 +18,7 @@ SIGNS = (
     "textured", "agreeing", "fine_share", "fine_correlation", "weakest", "dense", "patch",
     "coarse_share", "coarse_correlation", "overlap", "overlap_first",
     "luma", "plain_luma", "shading", "chroma", "plain_chroma", "left", "recoloured", "cast", "saturation", "gamma",
-    "contrast", "part", "part_left", "missing", "bare", "thing", "unexplained", "plain",
+    "contrast", "part", "part_left", "missing", "bare", "thing", "unexplained", "plain", "bent",
 )  # fmt: skip
 """Names of the numbers in `Measured.signs`, in order."""
 TONES = slice(SIGNS.index("luma"), SIGNS.index("unexplained") + 1)
@@ -37,6 +38,8 @@ class Measured:
         fine: the pair in blocks of the second one.
         signs: float64 `[len(SIGNS)]`; those of colour are `UNKNOWN`, as they take longest: `coloured` adds them.
         stored: whether the second one was known only by what is stored.
+        turned: whether the second of the two is the one that was named first.
+        bends: how each of the two is bent, where it was laid straight.
     """
 
     onto: Features
@@ -45,26 +48,34 @@ class Measured:
     fine: Blocks
     signs: np.ndarray[tuple[int], np.dtype[np.float64]]
     stored: bool
+    turned: bool
+    bends: tuple[Bend | None, Bend | None] = (None, None)
 
 
 def measure(one: Features, other: Features) -> Measured | None:
     """Aligns and measures a pair of which at least one has its pixels; None where there is no map between them, or they
     hardly overlap. Which of the two is named first changes nothing."""
     first, second = sorted((one, other), key=_order)
+    turned = first is not one
     alignment = None if first.pixels is None else align(first, second)
     if alignment is None:
         return None
+    bends: tuple[Bend | None, Bend | None] = alignment.bend, None
+    if alignment.bend is not None:
+        first = alignment.bend.straightened(first)
     stored = second.pixels is None
     if stored:
         fine = coarse = stored_blocks(first, second, alignment)
     else:
         if alignment.area(first, second) > 1:
             first, second, alignment = second, first, alignment.inverse(second)
+            turned, bends = not turned, bends[::-1]
         fine = blocks(first, second, alignment, FINE)
         coarse = blocks(first, second, alignment, COARSE) or fine
     if fine is None or coarse is None or not fine.seen.any():
         return None
-    return Measured(first, second, alignment, fine, _signs(first, second, alignment, (fine, coarse)), stored)
+    told = _signs(first, second, alignment, (fine, coarse))
+    return Measured(first, second, alignment, fine, told, stored, turned, bends)
 
 
 def _order(picture: Features) -> tuple[bool, int, int, int, bytes, bytes]:
@@ -94,6 +105,7 @@ def _signs(
             float(fine.seen.mean()), min(1.0, float(fine.seen.mean()) * alignment.area(first, second)),
             *_tones(UNKNOWN),
             1.0 - float(asked.sum() / fine.seen.sum()),
+            float(np.log1p(100 * alignment.bend.amount)) if alignment.bend else 0.0,
         )
     )  # fmt: skip
 

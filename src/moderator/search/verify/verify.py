@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from moderator.models import Region
 from moderator.search.verify import geometry, probability, signs
+from moderator.search.verify.bend import Bend
 from moderator.search.verify.colour import colour
 from moderator.search.verify.features import Features, opencv
 from moderator.search.verify.photometry import Blocks, largest
@@ -56,11 +57,13 @@ def verify(first: Features, second: Features) -> Verification:
     tones = colour(measured.fine)
     copy, variant = model.copy_and_variant(same, signs.coloured(measured, tones))
     region = _region(measured)
-    if region is not None and measured.laid is first:
+    if region is not None and measured.turned:
         region = region.reversed
     note = f"{alignment.inliers} keypoints agree"
     if alignment.mirrored:
         note += ", mirrored"
+    if alignment.bend is not None:
+        note += ", one picture bent"
     if measured.stored:
         note += "; told by stored features alone, as the reference's file is gone"
     return Verification(copy, variant, region, note, None if measured.stored else round(tones.misfit, 4))
@@ -81,9 +84,18 @@ def _region(measured: signs.Measured) -> Region | None:
     hull = cv2.convexHull(np.stack(corners, axis=1).astype(np.float32))[:, 0].astype(np.float64)
     theirs = hull / (columns, rows)
     there = theirs * (second.width, second.height)
-    ours = geometry.project(measured.alignment.matrix, there) / (first.width, first.height)
-    ours = ours.clip(0.0, 1.0)
+    here = geometry.project(measured.alignment.matrix, there)
+    onto, laid = measured.bends
+    ours = _shared(here, onto, first)
+    theirs = _shared(there, laid, second)
     return Region(_polygon(ours), _polygon(theirs), _covered(ours), _covered(theirs), measured.alignment.mirrored)
+
+
+def _shared(corners: npt.NDArray[np.float64], bend: Bend | None, picture: Features) -> npt.NDArray[np.float64]:
+    """Returns corners as shares of the sides of the picture as it is, bent or not."""
+    at = corners if bend is None else corners + bend.away(corners)
+    shares: npt.NDArray[np.float64] = (at / (picture.width, picture.height)).clip(0.0, 1.0)
+    return shares
 
 
 def _consistent(fine: Blocks) -> npt.NDArray[np.bool_]:

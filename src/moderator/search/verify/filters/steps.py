@@ -13,22 +13,17 @@ COUNTS = (2, 3, 4, 5, 6, 8)
 """Numbers of levels that a picture is posterised to; more are next to no change."""
 SOFT = 6.0
 """Levels by which the pixels of a cell differ from its mean, as a standard deviation: the mean is on no step itself."""
-PLAINLY = 0.8
-"""Share of the mean difference, one shift of each channel taken off, that posterising may leave at most."""
 
 _ALL = np.arange(256.0)
 
 
-def posterised(seen: Values, before: Values, at: Places) -> Values | None:
-    """Returns the colours of the second picture's cells as they are where it is posterised, if that makes them clearly
-    more like those seen; None where it does not. They are compared at one place of each block."""
-    shown, given = seen[at], before[at]
-    away = shown - given
-    plain = np.abs(away - np.median(away, axis=0)).mean()
+def posterised(seen: Values, before: Values, at: Places) -> Values:
+    """Returns the colours of the second picture's cells posterised in the way that makes them most like those seen;
+    they are compared at one place of each block."""
     curves = _posterising()
-    left = [np.abs(shown - np.interp(given, _ALL, curve)).mean() for curve in curves]
-    best = int(np.argmin(left))
-    return np.interp(before, _ALL, curves[best]) if left[best] < PLAINLY * plain else None
+    left = [np.abs(seen[at] - np.interp(before[at], _ALL, curve)).mean() for curve in curves]
+    stepped: Values = np.interp(before, _ALL, curves[int(np.argmin(left))])
+    return stepped
 
 
 @cache

@@ -1,0 +1,41 @@
+"""What a gradient laid over a picture, and seen through, makes of its colours.
+
+One plane scales all channels, and one is added to each: twelve numbers, by which no thing in its midst is recoloured.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from moderator.search.verify.cells import Places, Values, trusted
+
+UNIT = 100.0
+"""Levels that weigh as much as the plane that is added: both are then about as large."""
+NEAR, ROUNDS, RIDGE = 5.0, 6, 1e-3
+"""Levels by which a place may be off before it counts for less, rounds of the fit, and what keeps it solvable."""
+
+
+def veiled(seen: Values, before: Values, at: Places) -> Values:
+    """Returns the colours of the second picture's cells under the gradient that makes them most like those seen; it is
+    fitted at one place of each block."""
+    plane = _plane(before.shape[:2])
+    over, given, wanted = plane[at], before[at] / UNIT, seen[at]
+    design = np.zeros((len(over), 3, 12))
+    for channel in range(3):
+        design[:, channel, :3] = over * given[:, channel, None]
+        design[:, channel, 3 * channel + 3 : 3 * channel + 6] = over
+    heard = np.ones((len(over), 1))
+    for _ in range(ROUNDS):
+        weighted = (design * heard[..., None]).reshape(-1, 12)
+        system = weighted.T @ design.reshape(-1, 12) + RIDGE * np.eye(12)
+        numbers = np.linalg.solve(system, weighted.T @ wanted.ravel())
+        heard = trusted(np.abs(wanted - design @ numbers).max(axis=1, keepdims=True), NEAR)
+    scale, *added = numbers.reshape(4, 3)
+    veil: Values = before / UNIT * (plane @ scale)[..., None] + np.stack([plane @ one for one in added], axis=-1)
+    return veil
+
+
+def _plane(grid: tuple[int, ...]) -> Values:
+    """Returns what a plane over cells is made of, float64 `[rows, columns, 3]`: 1, down and across."""
+    down, across = np.meshgrid(*(np.linspace(-0.5, 0.5, side) for side in grid), indexing="ij")
+    return np.stack([np.ones(grid), down, across], axis=-1)
