@@ -45,9 +45,9 @@ def filtered(seen: Values, before: Values, shown: Mask, at: Places) -> Iterator[
     most = PLAINLY * np.abs(away - np.median(away, axis=0)).mean()
     for one in (
         Filtered(posterised(seen, before, at), 2.5, alone=False),
-        Filtered(equalised(seen, before, shown, at), 2.5, alone=True),
-        Filtered(clearer(seen, before, at), 0.7, alone=True),
-        Filtered(veiled(seen, before, at), 0.4, alone=True),
+        Filtered(equalised(seen, before, shown, at), 2.0, alone=True),
+        Filtered(clearer(seen, before, at), 0.5, alone=True),
+        Filtered(veiled(seen, before, at), 0.2, alone=True),
     ):
         if np.abs(seen - one.colours.clip(0, 255))[at].mean() < most:
             yield one
