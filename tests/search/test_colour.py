@@ -275,6 +275,21 @@ def test_no_change_explains_a_thing_of_one_colour_on_white_in_another(
     assert colour(Blocks(yes, yes, yes, one, *_plainly(after.clip(0, 255), before))).misfit > 3
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_no_change_explains_a_dark_thing_made_bright_beside_one_that_stays(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    before = np.full((48, 48, 3), 255, np.float32)
+    before[12:42, 9:39] = 60 + random.uniform(-20, 20, (30, 30, 1))
+    after = before.copy()
+    after[12:42, 9:39] = 205 + (before[12:42, 9:39] - 60)
+    for one in (before, after):
+        one[3:12, 9:39] = np.array([205, 150, 120]) + random.uniform(-8, 8, (9, 30, 1))
+    yes, one = np.ones((16, 16), dtype=np.bool_), np.ones((16, 16), dtype=np.float32)
+    told = colour(Blocks(yes, yes, yes, one, *_plainly(after, before, 3)))
+    assert max(told.luma, told.chroma) > 0.1
+    assert told.part >= 9
+
+
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_a_colour_that_shows_nowhere_between_the_letters_of_a_text_is_missing(seed: int, recoloured: bool) -> None:
     random = np.random.default_rng(seed)

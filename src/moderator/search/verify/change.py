@@ -55,6 +55,8 @@ NEAR = 5.0
 """Levels by which a cell may be off before it counts for less."""
 ROUNDS = 3
 """Rounds of the robust fits."""
+PLAINLY = 24.0
+"""Levels from black or white from which a cell is plainly not clipped."""
 FITTED = 240
 """About as many blocks the change is fitted to; it is then held against all."""
 
@@ -93,7 +95,7 @@ class Explained:
     Attributes:
         light: float64 `[rows, columns, 1]`, by block.
         seen, expected: float64 `[n * rows, n * columns, 3]`, by cell; what is expected is clipped.
-        kept: bool, the channels that the change does not clip.
+        kept: bool, the channels that the change does not clip, or wrongly.
         left: float64 `[rows, columns, 3]`, by how much what is seen of a block is more than what is expected, beyond
             clipping.
     """
@@ -172,7 +174,9 @@ def _explained(change: Change, light: Values, seen: Values, ends: Values, before
     raw = change.applied(before) * spread(light, seen)
     expected = raw.clip(0, 255)
     left = beyond_clipping(by_block(seen - expected, ends.shape[1:3]), ends)
-    return Explained(change, light, seen, expected, (raw > -4) & (raw < 259), left)
+    # Where a change would clip what is seen not to be clipped, it is wrong, and that counts.
+    kept = np.where(seen < expected, (raw < 259) | (seen < 255 - PLAINLY), (raw > -4) | (seen > PLAINLY))
+    return Explained(change, light, seen, expected, kept, left)
 
 
 def _samples(seen: Values, ends: Values, before: Values, asked: Mask, at: Places) -> tuple[Values, Values, Values]:
