@@ -36,6 +36,9 @@ and one colour could else become any two."""
 AWAY = np.float32(25.0)
 """Levels by which a channel may move even the tone, of those from black to white, that it moves least. A change that
 leaves no tone about as it was makes a thing of one colour on white, which is clipped, any other, and is no edit's."""
+MOVED = 128.0
+"""Levels by which it may move the tone that it moves most: more for 1% of 876 copies, most of them equalised, which is
+told by itself, and for 7% of 638 variants. Black trousers were white ones."""
 BENT, HELD = 20.0, 1e-3
 """Most levels by which the middle tones of a channel are bent, and the variance that is added to what there is of them:
 it holds the bend near 0 where all tones are alike."""
@@ -216,6 +219,8 @@ def _fitted(after: Values, ends: Values, ways: Ways, weight: Values) -> tuple[Ch
         # Where an offset was held back, the gain that explains most beside it is another one.
         beside = (rise + total * mean_before * (mean_after - offsets)) / (run + total * mean_before**2 + 1e-6)
         gains = _tinted(np.where(offsets == meant, gains, beside))
+    far = _moved(np.array(TRIED)[np.tile(ways.numbers, 2), 2], gains, offsets) > MOVED
+    gains[far], offsets[far] = 1.0, 0.0
     left, _ = _held(seen, clipped, free, curved * gains[..., None] + offsets[..., None])
     # Of changes that explain as much, the mildest is meant.
     cost = (weights * np.minimum(left, 25.0)).mean(axis=1) + 0.03 * np.tile(MILDNESS[ways.numbers], 2)
@@ -224,6 +229,15 @@ def _fitted(after: Values, ends: Values, ways: Ways, weight: Values) -> tuple[Ch
     line = gains[best].astype(np.float64), offsets[best].astype(np.float64)
     order = np.argsort(np.minimum(cost[:count], cost[count:]), kind="stable")
     return Change(saturation, gamma, GREYS[grey], *line, np.zeros(3), np.zeros((2, 3))), order
+
+
+def _moved(gammas: Values, gains: Singles, offsets: Singles) -> Values:
+    """Returns by how many levels each way moves the grey tone, from black to white, that it moves most, `[tried]`."""
+    tones = np.linspace(0, 1, 17)
+    curved = 255 * tones ** gammas[:, None, None]
+    away: Values = np.abs((curved * gains[..., None] + offsets[..., None]).clip(0, 255) - 255 * tones)
+    most: Values = away.max(axis=(1, 2))
+    return most
 
 
 def _tinted(gains: npt.NDArray[np.floating[Any]]) -> Singles:

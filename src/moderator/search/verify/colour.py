@@ -31,6 +31,8 @@ EXPLAINED = 1.5
 AMONG = 0.7
 """Share of the blocks around an edge that agree or are plain, for it to be asked: where a picture meets what it is set
 into, one of the two always has an edge."""
+MEANT = 0.3
+"""How much another filter may leave open, and is meant."""
 PATCH = 100.0
 """Blocks of a patch that weigh, where directions are compared, as if nothing were explained."""
 JUMP = 16.0
@@ -133,7 +135,7 @@ def colour(compared: Blocks) -> Colour:
         for one in filtered(seen, before, spread(compared.seen, ours), at):
             way = seen, ends, one.colours
             other = tried(unchanged(*way)) if one.alone else smooth(way)
-            if _doubt(other) < one.leaves * _doubt(best):
+            if _doubt(other) < min(one.leaves * _doubt(best), MEANT):
                 meant.append(other)
     told, fit, patches = min(meant, key=_doubt, default=best)
     misfit = min(one.misfit for one, *_ in (*every, *meant))
