@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from moderator.edits.tones import GREYS
 from moderator.search.verify import signs
 from moderator.search.verify.colour import colour
+from moderator.search.verify.filters.veil import veiled
 from moderator.search.verify.photometry import Blocks
 
 Tones = npt.NDArray[np.float32]
@@ -288,6 +289,18 @@ def test_no_change_explains_a_dark_thing_made_bright_beside_one_that_stays(seed:
     told = colour(Blocks(yes, yes, yes, one, *_plainly(after, before, 3)))
     assert max(told.luma, told.chroma) > 0.1
     assert told.part >= 9
+
+
+@given(st.floats(0.25, 0.9), st.integers(0, 2**32 - 1))
+def test_a_gradient_is_taken_off_unless_it_hides_the_picture(through: float, seed: int) -> None:
+    before = np.random.default_rng(seed).uniform(0, 255, (24, 32, 3))
+    seen = through * before + (1 - through) * np.linspace((20, 90, 250), (250, 20, 60), 24)[:, None]
+    down, across = np.indices((24, 32), dtype=np.int64).reshape(2, -1)
+    found = veiled(seen, before, (down, across))
+    if through > 0.41:
+        assert np.abs(found - seen).max() < 1
+    elif through < 0.39:
+        assert found is before
 
 
 @given(st.integers(0, 2**32 - 1), st.booleans())

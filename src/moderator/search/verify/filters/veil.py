@@ -11,13 +11,15 @@ from moderator.search.verify.cells import Places, Values, trusted
 
 UNIT = 100.0
 """Levels that weigh as much as the plane that is added: both are then about as large."""
+THROUGH = 0.4
+"""Least share by which the picture is seen through it: through less, black would be white."""
 NEAR, ROUNDS, RIDGE = 5.0, 6, 1e-3
 """Levels by which a place may be off before it counts for less, rounds of the fit, and what keeps it solvable."""
 
 
 def veiled(seen: Values, before: Values, at: Places) -> Values:
-    """Returns the colours of the second picture's cells under the gradient that makes them most like those seen; it is
-    fitted at one place of each block."""
+    """Returns the colours of the second picture's cells under the gradient that makes them most like those seen, fitted
+    at one place of each block; as they are where it would hide them."""
     plane = _plane(before.shape[:2])
     over, given, wanted = plane[at], before[at] / UNIT, seen[at]
     design = np.zeros((len(over), 3, 12))
@@ -31,6 +33,8 @@ def veiled(seen: Values, before: Values, at: Places) -> Values:
         numbers = np.linalg.solve(system, weighted.T @ wanted.ravel())
         heard = trusted(np.abs(wanted - design @ numbers).max(axis=1, keepdims=True), NEAR)
     scale, *added = numbers.reshape(4, 3)
+    if (over @ scale).min() < THROUGH * UNIT or (over @ scale).max() > UNIT / THROUGH:
+        return before
     veil: Values = before / UNIT * (plane @ scale)[..., None] + np.stack([plane @ one for one in added], axis=-1)
     return veil
 
