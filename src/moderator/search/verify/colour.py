@@ -107,7 +107,8 @@ def colour(compared: Blocks) -> Colour:
     """Fits one change of colours to the blocks that agree or are plain in both pictures, and measures what is left.
 
     Either picture may have been made of the other, and an edit brings back neither colours nor clipped levels: the
-    direction is told that leaves less unexplained. Where both have the same colours as they are, no change is sought.
+    direction is told that leaves less unexplained. Where both have the same colours as they are, no change is sought;
+    where a smooth one leaves something open, the filters that none explains are tried too.
     """
     asked = compared.seen & (compared.agrees | ~compared.textured)
     if asked.sum() < 6:
