@@ -12,18 +12,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from moderator.edits import EDITS
-from moderator.intake.decode import prepare
 from moderator.policy import Verify
-from moderator.search.verify import features, signs, verify
+from moderator.search.verify import signs, verify
 from moderator.search.verify.bend import grown
-from moderator.search.verify.features import Features
+from tests.search.pictures import local
 
 Points = npt.NDArray[np.float64]
 SIDE = 480.0
-
-
-def local(picture: Image.Image) -> Features:
-    return features.extract(np.array(prepare(picture.convert("RGB"), features.PREPARED)))
 
 
 @pytest.fixture(scope="module", params=["chelsea", "coffee", "motorcycle_left"])

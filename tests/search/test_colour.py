@@ -28,6 +28,13 @@ def _plainly(after: Tones, before: Tones, side: int = 1) -> tuple[Tones, ...]:
     return after, before, *(one.astype(np.float32) for one in ends)
 
 
+def _agreeing(after: Tones, before: Tones, side: int = 1) -> Blocks:
+    """Blocks that agree in texture everywhere, whose cells, so many a side, have these colours."""
+    grid = after.shape[0] // side, after.shape[1] // side
+    yes, one = np.ones(grid, dtype=np.bool_), np.ones(grid, dtype=np.float32)
+    return Blocks(yes, yes, yes, one, *_plainly(after, before, side))
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_what_colours_leave_unexplained_is_the_same_from_either_side(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -54,8 +61,7 @@ def test_what_is_laid_over_less_than_a_fifth_leaves_the_weakest_blocks_alone(sha
 @given(st.floats(1.0, 1.6), st.integers(0, 2**32 - 1))
 def test_a_brighter_copy_is_explained_though_it_is_clipped(gain: float, seed: int) -> None:
     dark = np.random.default_rng(seed).uniform(20, 235, (8, 8, 3)).astype(np.float32)
-    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly((dark * gain).clip(0, 255), dark)))
+    told = colour(_agreeing((dark * gain).clip(0, 255), dark))
     assert told.chroma < 0.2
     assert told.unexplained < 0.2
 
@@ -67,8 +73,7 @@ def test_a_part_of_a_copy_under_a_vignette_keeps_its_colours_and_the_light_is_to
     before = np.random.default_rng(seed).uniform(40, 215, (12, 16, 3)).astype(np.float32)
     down, across = np.meshgrid(*(np.linspace(1 - 2 * share, 1, n) for share, n in zip(shown, (12, 16), strict=True)))
     light = (1 - (1 - edge) * (down**2 + across**2) / 2).T[..., None].astype(np.float32)
-    yes, one = np.ones((12, 16), dtype=np.bool_), np.ones((12, 16), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(before * light, before)))
+    told = colour(_agreeing(before * light, before))
     assert told.luma == told.chroma == 0
     assert told.misfit < 3
     assert told.shading == pytest.approx(np.log(light.max() / light.min()), abs=0.15)
@@ -79,8 +84,7 @@ def test_a_filter_that_bends_the_channels_apart_is_explained(bend: float, seed: 
     before = np.random.default_rng(seed).uniform(0, 255, (12, 16, 3)).astype(np.float32)
     middle = 4 * before / 255 * (1 - before / 255)
     after = (before * 0.8 + 25 + middle * (bend, 0, -bend)).astype(np.float32)
-    yes, one = np.ones((12, 16), dtype=np.bool_), np.ones((12, 16), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(after, before)))
+    told = colour(_agreeing(after, before))
     assert told.misfit < 2.5
 
 
@@ -96,8 +100,7 @@ def _posterised(cells: Tones, count: int, random: np.random.Generator) -> Tones:
 def test_a_posterised_copy_keeps_its_colours(count: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     before = random.uniform(0, 255, (24, 24, 3)).astype(np.float32)
-    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(_posterised(before, count, random), before, 3)))
+    told = colour(_agreeing(_posterised(before, count, random), before, 3))
     assert told.luma == told.chroma == 0
 
 
@@ -108,8 +111,7 @@ def test_a_recoloured_part_is_told_though_all_is_posterised(count: int, seed: in
     before[6:15, 6:15] = 200, 60, 60
     other = before.copy()
     other[6:15, 6:15] = 60, 60, 200
-    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(_posterised(other, count, random), before, 3)))
+    told = colour(_agreeing(_posterised(other, count, random), before, 3))
     assert told.part >= 9
 
 
@@ -136,8 +138,7 @@ def _equalised(cells: Tones, *, brightness: bool) -> Tones:
 @given(st.booleans(), st.integers(0, 2**32 - 1))
 def test_an_equalised_copy_keeps_its_colours(brightness: bool, seed: int) -> None:
     before = _uneven(seed)
-    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(_equalised(before, brightness=brightness), before, 3)))
+    told = colour(_agreeing(_equalised(before, brightness=brightness), before, 3))
     assert told.luma == told.chroma == 0
     assert told.misfit < 2.5
 
@@ -147,8 +148,7 @@ def test_a_recoloured_part_is_told_though_all_is_equalised(brightness: bool, see
     before = _uneven(seed)
     other = before.copy()
     other[6:15, 6:15] = before[6:15, 6:15, ::-1]
-    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(_equalised(other, brightness=brightness), before, 3)))
+    told = colour(_agreeing(_equalised(other, brightness=brightness), before, 3))
     assert told.part >= 3
     assert told.misfit > 2.5
 
@@ -185,8 +185,7 @@ def _scene(seed: int) -> tuple[Tones, Tones]:
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_filtered_copy_keeps_its_colours(name: str, seed: int) -> None:
     before, _ = _scene(seed)
-    yes, one = np.ones((16, 16), dtype=np.bool_), np.ones((16, 16), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(FILTERS[name](before), before, 3)))
+    told = colour(_agreeing(FILTERS[name](before), before, 3))
     assert told.luma == told.chroma == 0
     assert told.misfit < 5
 
@@ -195,8 +194,7 @@ def test_a_filtered_copy_keeps_its_colours(name: str, seed: int) -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_recoloured_thing_is_told_though_all_is_filtered(name: str, seed: int) -> None:
     before, other = _scene(seed)
-    yes, one = np.ones((16, 16), dtype=np.bool_), np.ones((16, 16), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(FILTERS[name](other), before, 3)))
+    told = colour(_agreeing(FILTERS[name](other), before, 3))
     assert told.part >= 25
 
 
@@ -205,8 +203,7 @@ def test_a_brighter_copy_is_explained_where_half_of_a_block_is_clipped(gain: flo
     levels = np.random.default_rng(seed).uniform(0, 255, (96, 96, 3)).astype(np.float32)
     means = levels.reshape(8, 12, 8, 12, 3).mean(axis=(1, 3)) + np.linspace(-80, 80, 8)[:, None, None]
     levels = (0.4 * levels + 0.6 * means.repeat(12, axis=0).repeat(12, axis=1)).clip(0, 255).astype(np.float32)
-    yes, one = np.ones((8, 8), dtype=np.bool_), np.ones((8, 8), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly((gain * levels).clip(0, 255), levels, 12)))
+    told = colour(_agreeing((gain * levels).clip(0, 255), levels, 12))
     assert told.luma == told.chroma == 0
 
 
@@ -231,8 +228,7 @@ def test_greyscale_is_explained_by_whatever_weights_it_was_made(
 ) -> None:
     before = np.random.default_rng(seed).uniform(0, 190, (12, 16, 3)).astype(np.float32)
     after = (before @ np.array(weights, np.float32) * gain)[..., None].repeat(3, axis=2)
-    yes, one = np.ones((12, 16), dtype=np.bool_), np.ones((12, 16), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(after, before)))
+    told = colour(_agreeing(after, before))
     assert told.luma == told.chroma == 0
 
 
@@ -247,8 +243,7 @@ def test_what_is_laid_over_ends_where_the_picture_has_no_edge_and_a_thing_where_
     thing[18:42, 18:42] = 200, 60, 60
     part = np.s_[3 * top : 3 * top + 18, 3 * left : 3 * left + 18]
     veil[part] = seen * veil[part] + (1 - seen) * np.array([0, 0, 255])
-    yes, one = np.ones((20, 20), dtype=np.bool_), np.ones((20, 20), dtype=np.float32)
-    recoloured, veiled = (colour(Blocks(yes, yes, yes, one, *_plainly(after, before, 3))) for after in (thing, veil))
+    recoloured, veiled = (colour(_agreeing(after, before, 3)) for after in (thing, veil))
     assert recoloured.bare < 0.1
     assert veiled.bare > 0.4
 
@@ -257,8 +252,7 @@ def test_what_is_laid_over_ends_where_the_picture_has_no_edge_and_a_thing_where_
 def test_a_cast_over_a_grey_thing_on_white_is_explained(cast: tuple[float, ...], grey: float, seed: int) -> None:
     before = np.full((16, 16, 3), 255, np.float32)
     before[2:14, 2:14] = grey + np.random.default_rng(seed).uniform(-25, 25, (12, 12, 1))
-    yes, one = np.ones((16, 16), dtype=np.bool_), np.ones((16, 16), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly((before * cast).clip(0, 255).astype(np.float32), before)))
+    told = colour(_agreeing((before * cast).clip(0, 255).astype(np.float32), before))
     assert max(told.luma, told.chroma) < 0.1
 
 
@@ -272,8 +266,7 @@ def test_no_change_explains_a_thing_of_one_colour_on_white_in_another(
     weave = np.random.default_rng(seed).uniform(-25, 25, (12, 12, 1))
     before, after = (np.full((16, 16, 3), 255, np.float32) for _ in range(2))
     before[2:14, 2:14], after[2:14, 2:14] = (one + weave for one in colours)
-    yes, one = np.ones((16, 16), dtype=np.bool_), np.ones((16, 16), dtype=np.float32)
-    assert colour(Blocks(yes, yes, yes, one, *_plainly(after.clip(0, 255), before))).misfit > 3
+    assert colour(_agreeing(after.clip(0, 255), before)).misfit > 3
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -285,8 +278,7 @@ def test_no_change_explains_a_dark_thing_made_bright_beside_one_that_stays(seed:
     after[12:42, 9:39] = 205 + (before[12:42, 9:39] - 60)
     for one in (before, after):
         one[3:12, 9:39] = np.array([205, 150, 120]) + random.uniform(-8, 8, (9, 30, 1))
-    yes, one = np.ones((16, 16), dtype=np.bool_), np.ones((16, 16), dtype=np.float32)
-    told = colour(Blocks(yes, yes, yes, one, *_plainly(after, before, 3)))
+    told = colour(_agreeing(after, before, 3))
     assert max(told.luma, told.chroma) > 0.1
     assert told.part >= 9
 

@@ -15,7 +15,6 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from moderator import demo
 from moderator.edits import EDITS
 from moderator.errors import VectorError
-from moderator.intake.decode import prepare
 from moderator.intake.panels import panels
 from moderator.models import Evidence, Kind, Region
 from moderator.policy import Verify
@@ -28,10 +27,7 @@ from moderator.search.verify.photometry import FINE, blocks
 from moderator.search.verify.probability import forest
 from moderator.search.verify.within import part_of
 from moderator.verification import evidence
-
-
-def local(picture: Image.Image) -> Features:
-    return features.extract(np.array(prepare(picture.convert("RGB"), features.PREPARED)))
+from tests.search.pictures import local
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 Family = Literal["crop", "geometry", "tone", "quality", "overlay", "setting", "mixed"]
@@ -71,3 +72,8 @@ class Edit:
         size = f"{picture.width}x{picture.height}"
         digest = hashlib.sha256(f"{self.name};{seed};{size};".encode() + picture.tobytes()).digest()
         return Scene(np.random.default_rng(int.from_bytes(digest[:8], "big")), others)
+
+
+def picture_of(levels: npt.NDArray[np.floating]) -> Image.Image:
+    """Returns the picture of levels, clipped to those from 0 to 255."""
+    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))

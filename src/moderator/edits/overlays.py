@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from moderator.edits.edit import Edit, Scene
+from moderator.edits.edit import Edit, Scene, picture_of
 
 LINES = (
     "YOU WILL NOT BELIEVE THIS",
@@ -144,8 +144,7 @@ def gradient(picture: Image.Image, scene: Scene) -> Image.Image:
     down, across = np.mgrid[-0.5 : 0.5 : picture.height * 1j, -0.5 : 0.5 : picture.width * 1j]
     along = (0.5 + (np.cos(angle) * across + np.sin(angle) * down) / np.sqrt(2))[..., None]
     laid = along * colours[0] + (1 - along) * colours[1]
-    levels = (1 - share) * np.asarray(picture, dtype=np.float32) + share * laid
-    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+    return picture_of((1 - share) * np.asarray(picture, dtype=np.float32) + share * laid)
 
 
 def laid_over(picture: Image.Image, scene: Scene) -> Image.Image:

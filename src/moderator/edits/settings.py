@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from moderator.edits.edit import Edit, Scene
+from moderator.edits.edit import Edit, Scene, picture_of
 from moderator.edits.geometry import crop, perspective
 from moderator.edits.overlays import font
 
@@ -83,7 +83,7 @@ def photographed(picture: Image.Image, scene: Scene) -> Image.Image:
     levels = np.asarray(seen, dtype=np.float32)
     lines = 1 + 0.08 * np.sin(np.arange(seen.height) * 2.1)[:, None, None]
     lit = np.linspace(0.75, 1.05, seen.width)[None, :, None]
-    return Image.fromarray((levels * lines * lit).clip(0, 255).astype(np.uint8))
+    return picture_of(levels * lines * lit)
 
 
 EDITS = (

@@ -6,10 +6,9 @@ import io
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from moderator.edits.edit import Edit, Scene
+from moderator.edits.edit import Edit, Scene, picture_of
 
 SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]], dtype=np.float32)
 """Weights of red, green and blue in those of sepia (the filter of web pages: W3C Filter Effects, `sepia(1)`)."""
@@ -42,7 +41,7 @@ def sharpen(picture: Image.Image, _: Scene) -> Image.Image:
 def noise(picture: Image.Image, scene: Scene) -> Image.Image:
     """Adds Gaussian noise of 20 levels to each channel."""
     levels = np.asarray(picture, dtype=np.float32)
-    return _picture(levels + scene.random.normal(0, 20, levels.shape))
+    return picture_of(levels + scene.random.normal(0, 20, levels.shape))
 
 
 def brightness(picture: Image.Image, scene: Scene) -> Image.Image:
@@ -69,19 +68,19 @@ def saturation(picture: Image.Image, scene: Scene) -> Image.Image:
 def greyscale(picture: Image.Image, scene: Scene) -> Image.Image:
     """Takes the colours away, by one of three usual weights of them."""
     weights = np.array(GREYS[int(scene.random.integers(len(GREYS)))], dtype=np.float32)
-    return _picture(np.rint(np.asarray(picture, dtype=np.float32) @ weights)).convert("RGB")
+    return picture_of(np.rint(np.asarray(picture, dtype=np.float32) @ weights)).convert("RGB")
 
 
 def colour_cast(picture: Image.Image, scene: Scene) -> Image.Image:
     """Multiplies each channel by a factor of its own, from .7 to 1.3, as a wrong white balance does."""
-    return _picture(np.asarray(picture, dtype=np.float32) * scene.random.uniform(0.7, 1.3, 3))
+    return picture_of(np.asarray(picture, dtype=np.float32) * scene.random.uniform(0.7, 1.3, 3))
 
 
 def vignette(picture: Image.Image, _: Scene) -> Image.Image:
     """Darkens towards the corners, to a quarter."""
     down, across = np.mgrid[-1 : 1 : picture.height * 1j, -1 : 1 : picture.width * 1j]
     shade = 1 - 0.75 * np.minimum(1, (down**2 + across**2) / 2)
-    return _picture(np.asarray(picture, dtype=np.float32) * shade[..., None])
+    return picture_of(np.asarray(picture, dtype=np.float32) * shade[..., None])
 
 
 def old_photograph(picture: Image.Image, scene: Scene) -> Image.Image:
@@ -94,7 +93,7 @@ def sepia(picture: Image.Image, scene: Scene) -> Image.Image:
     """Makes it brown, as an old print, by 70% or all the way."""
     share = 1.0 if scene.random.random() < 0.5 else 0.7
     weights = share * SEPIA + (1 - share) * np.eye(3, dtype=np.float32)
-    return _picture(np.asarray(picture, dtype=np.float32) @ weights.T)
+    return picture_of(np.asarray(picture, dtype=np.float32) @ weights.T)
 
 
 def equalised(picture: Image.Image, scene: Scene) -> Image.Image:
@@ -127,10 +126,6 @@ def palette(picture: Image.Image, scene: Scene) -> Image.Image:
     dither = Image.Dither.FLOYDSTEINBERG if dithered else Image.Dither.NONE
     own = picture.quantize(colours)
     return picture.quantize(palette=own, dither=dither).convert("RGB")
-
-
-def _picture(levels: npt.NDArray[np.floating]) -> Image.Image:
-    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
 
 
 EDITS = (

@@ -61,9 +61,11 @@ def _aligned(first: Features, second: Features, *, mirror: bool, beyond: int = 0
     matrix = _tilted(cv2, matrix, ours, theirs, second)
     at = project(matrix, theirs)
     near = np.linalg.norm(ours - at, axis=1) <= NEAR
+    if np.count_nonzero(near) < LEAST:
+        return None
 
     def agreeing(ours: Points, near: Mask, bend: Bend | None) -> Alignment:
-        residual = float(np.median(np.linalg.norm(ours - at, axis=1)[near])) if near.any() else NEAR
+        residual = float(np.median(np.linalg.norm(ours - at, axis=1)[near]))
         count = len(distinct(ours[near]))
         return Alignment(matrix, len(ours), count, residual, ours[near], theirs[near], mirror, bend)
 

@@ -89,7 +89,8 @@ def grown(at: Values, moved: Values, near: Mask, side: float, close: float) -> t
         close: pixels within which a keypoint counts as explained.
     """
     known = int(near.sum())
-    if known < LEAST or max(known + MORE, MORE_TIMES * known) > len(near):
+    asked = max(known + MORE, MORE_TIMES * known, MOST * len(near))
+    if known < LEAST or asked > len(near):
         return None
     squares = _squares(at / side, at / side)
     spline, plane = _spline(squares), _plane(at / side)
@@ -103,7 +104,7 @@ def grown(at: Values, moved: Values, near: Mask, side: float, close: float) -> t
             break
         held = more
     explained = left <= close
-    if explained.sum() < max(known + MORE, MORE_TIMES * known, MOST * len(near)):
+    if explained.sum() < asked:
         return None
     beyond = moved[drawn] - plane[drawn] @ np.linalg.lstsq(plane[drawn], moved[drawn], rcond=None)[0]
     amount = float(np.sqrt((beyond**2).sum(axis=1).mean())) / side

@@ -26,7 +26,7 @@ from moderator.search.verify.cells import (
 )
 from moderator.search.verify.geometry import Mask
 from moderator.search.verify.light import lit
-from moderator.search.verify.ways import GREYS, MILDNESS, TRIED, Ways, toned
+from moderator.search.verify.ways import GREYS, MILDNESS, POWERS, TRIED, Ways, toned
 
 GAINS = (0.35, 2.5)
 """Least and largest gain of a channel."""
@@ -219,7 +219,7 @@ def _fitted(after: Values, ends: Values, ways: Ways, weight: Values) -> tuple[Ch
         # Where an offset was held back, the gain that explains most beside it is another one.
         beside = (rise + total * mean_before * (mean_after - offsets)) / (run + total * mean_before**2 + 1e-6)
         gains = _tinted(np.where(offsets == meant, gains, beside))
-    far = _moved(np.array(TRIED)[np.tile(ways.numbers, 2), 2], gains, offsets) > MOVED
+    far = _moved(np.tile(POWERS[ways.numbers], 2), gains, offsets) > MOVED
     gains[far], offsets[far] = 1.0, 0.0
     left, _ = _held(seen, clipped, free, curved * gains[..., None] + offsets[..., None])
     # Of changes that explain as much, the mildest is meant.

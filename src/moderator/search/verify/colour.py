@@ -131,9 +131,9 @@ def colour(compared: Blocks) -> Colour:
 
     every = [smooth(way) for way in ways]
     best = min(every, key=_doubt)
-    meant: list[Tried] = []
+    shown, meant = spread(compared.seen, ours), list[Tried]()
     for seen, ends, before in ways if best[0].misfit > EXPLAINED else ():
-        for one in filtered(seen, before, spread(compared.seen, ours), at):
+        for one in filtered(seen, before, shown, at):
             way = seen, ends, one.colours
             other = tried(unchanged(*way)) if one.alone else smooth(way)
             if _doubt(other) < min(one.leaves * _doubt(best), MEANT):

@@ -26,18 +26,18 @@ def lit(dark: Values, seen: Values, asked: Mask, weight: Values) -> Values:
         asked: bool `[rows, columns]`.
         weight: float64 `[n]`.
     """
-    every = _bowl(asked.shape)
+    every = bowl(asked.shape)
     design, wanted = every[asked] * (dark @ LUMA)[:, None], seen @ LUMA
     heard = weight
     for _ in range(ROUNDS):
         weighted = design * heard[:, None]
-        bowl = np.linalg.solve(weighted.T @ design + 1e-3 * np.eye(every.shape[-1]), weighted.T @ wanted)
-        heard = weight * trusted(wanted - design @ bowl, TRUSTED)
-    return (every @ bowl).clip(*LIGHT)[..., None]
+        deep = np.linalg.solve(weighted.T @ design + 1e-3 * np.eye(every.shape[-1]), weighted.T @ wanted)
+        heard = weight * trusted(wanted - design @ deep, TRUSTED)
+    return (every @ deep).clip(*LIGHT)[..., None]
 
 
 @lru_cache(64)
-def _bowl(grid: tuple[int, int]) -> Values:
+def bowl(grid: tuple[int, int]) -> Values:
     """Returns what a light over blocks is made of, float64 `[rows, columns, 5]`: 1, down, across, and their squares."""
     down, across = np.meshgrid(*(np.linspace(-0.5, 0.5, side) for side in grid), indexing="ij")
     return np.stack([np.ones(grid), down, across, down**2, across**2], axis=-1)

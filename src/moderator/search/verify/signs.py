@@ -49,7 +49,7 @@ class Measured:
     signs: np.ndarray[tuple[int], np.dtype[np.float64]]
     stored: bool
     turned: bool
-    bends: tuple[Bend | None, Bend | None] = (None, None)
+    bends: tuple[Bend | None, Bend | None]
 
 
 def measure(one: Features, other: Features) -> Measured | None:

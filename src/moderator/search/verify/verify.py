@@ -82,8 +82,7 @@ def _region(measured: signs.Measured) -> Region | None:
     left, right = patch[down].argmax(axis=1), columns - patch[down, ::-1].argmax(axis=1)
     corners = np.concatenate((left, right) * 2), np.concatenate((down, down, down + 1, down + 1))
     hull = cv2.convexHull(np.stack(corners, axis=1).astype(np.float32))[:, 0].astype(np.float64)
-    theirs = hull / (columns, rows)
-    there = theirs * (second.width, second.height)
+    there = hull / (columns, rows) * (second.width, second.height)
     here = geometry.project(measured.alignment.matrix, there)
     onto, laid = measured.bends
     ours = _shared(here, onto, first)

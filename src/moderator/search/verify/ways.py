@@ -19,6 +19,8 @@ GAMMAS = (0.55, 0.75, 1.0, 1.35, 1.8)
 """Powers that are tried on levels in [0, 1]."""
 TRIED = (*product([0], SATURATIONS, GAMMAS), *product(range(1, len(GREYS)), [0.0], GAMMAS))
 """Numbers of `GREYS`, saturations and powers."""
+POWERS = np.array([gamma for *_, gamma in TRIED])
+"""The powers of `TRIED`."""
 MILDNESS = np.array([abs(np.log(max(saturation, 0.1))) + abs(np.log(gamma)) for _, saturation, gamma in TRIED])
 """By how much a change is one, apart from its gains."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from moderator.search.verify.cells import Places, Values, trusted
+from moderator.search.verify.light import bowl
 
 UNIT = 100.0
 """Levels that weigh as much as the plane that is added: both are then about as large."""
@@ -20,7 +21,7 @@ NEAR, ROUNDS, RIDGE = 5.0, 6, 1e-3
 def veiled(seen: Values, before: Values, at: Places) -> Values:
     """Returns the colours of the second picture's cells under the gradient that makes them most like those seen, fitted
     at one place of each block; as they are where it would hide them."""
-    plane = _plane(before.shape[:2])
+    plane = bowl(before.shape[:2])[..., :3]
     over, given, wanted = plane[at], before[at] / UNIT, seen[at]
     design = np.zeros((len(over), 3, 12))
     for channel in range(3):
@@ -37,9 +38,3 @@ def veiled(seen: Values, before: Values, at: Places) -> Values:
         return before
     veil: Values = before / UNIT * (plane @ scale)[..., None] + np.stack([plane @ one for one in added], axis=-1)
     return veil
-
-
-def _plane(grid: tuple[int, ...]) -> Values:
-    """Returns what a plane over cells is made of, float64 `[rows, columns, 3]`: 1, down and across."""
-    down, across = np.meshgrid(*(np.linspace(-0.5, 0.5, side) for side in grid), indexing="ij")
-    return np.stack([np.ones(grid), down, across], axis=-1)
