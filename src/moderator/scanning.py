@@ -181,8 +181,8 @@ def _left_out(findings: Sequence[Finding], verifier: Verifier | None, denied: Se
         )
     if verifier is not None and verifier.unverified:
         yield (
-            f"{counted(verifier.unverified, 'candidate pair')} not verified, as a file is gone and no local features "
-            "of it are stored: hash and similarity alone decide; add such references again"
+            f"{counted(verifier.unverified, 'candidate pair')} not verified, as a file is gone or unreadable and no "
+            "local features of it are stored: hash and similarity alone decide; add such references again"
         )
     if denied:
         yield f"{counted(len(denied), 'pair')} left out, called no match by a reviewer"

@@ -138,7 +138,7 @@ def evidence(told: Verification | None, chosen: Verify, rungs: Sequence[Evidence
     """
     asked = chosen.probability
     if told is None:
-        note = "not verified: the files are gone, and no local features are stored"
+        note = "not verified: a file is gone or unreadable, and no local features of it are stored"
         return Evidence(VERIFIED, Kind.EDITED_COPY, None, asked, note)
     hashed = any(rung.signal == "pdq" and rung.holds for rung in rungs)
     copy, variant = _likelier(told) if hashed else (told.copy, told.variant)

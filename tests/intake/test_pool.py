@@ -83,6 +83,37 @@ def test_a_worker_answers_what_decoding_in_this_process_gives(photographs: Path,
         assert all(map(np.array_equal, there.views[0].prepared, here.views[0].prepared))
 
 
+def test_models_that_ask_for_different_parts_of_a_picture_each_get_theirs_from_one_worker(
+    photographs: Path, found: MakeFound, tmp_path: Path
+) -> None:
+    collage = tmp_path / "collage.png"
+    canvas = Image.new("RGB", (640, 320), "white")
+    for place, path in enumerate(sorted(photographs.iterdir())[:2]):
+        canvas.paste(Image.open(path).convert("RGB").resize((300, 300)), (10 + 320 * place, 10))
+    canvas.save(collage)
+    preparations = [Preprocessing(32, 32, views="panels"), SQUASHED, Preprocessing(24, 24, views="tiles")]
+    with DecoderPool(Limits(), preparations, workers=1) as pool:
+        outcomes = [outcome for _, outcome in pool.decode(map(found, [collage, *sorted(photographs.iterdir())]))]
+    assert all(map(is_judged, outcomes))
+    assert isinstance(outcomes[0], Decoded)
+    whole, *parts = outcomes[0].views
+    assert [one.shape for one in whole.prepared] == [(32, 32, 3), (32, 32, 3), (24, 24, 3)]
+    assert [one.shape[0] for view in parts[:2] for one in view.prepared] == [32, 0, 24] * 2
+    assert {one.shape[0] for view in parts[2:] for one in view.prepared[:2]} == {0}
+    for there, here in zip(outcomes[0].views, decode(str(collage), Limits(), preparations).views, strict=True):
+        assert all(map(np.array_equal, there.prepared, here.prepared))
+
+
+def test_a_worker_that_has_died_while_idle_costs_no_file(pictures: list[Path], found: MakeFound) -> None:
+    with DecoderPool(Limits(), [SQUASHED], workers=1) as pool:
+        first = [outcome for _, outcome in pool.decode(map(found, pictures))]
+        (worker,) = workers()
+        os.kill(worker, signal.SIGKILL)
+        os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
+        second = [outcome for _, outcome in pool.decode(map(found, pictures))]
+    assert all(map(is_judged, [*first, *second]))
+
+
 def test_no_files_start_no_worker() -> None:
     with DecoderPool(Limits(), [SQUASHED], workers=2) as pool:
         assert list(pool.decode([])) == []

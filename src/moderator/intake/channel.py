@@ -39,7 +39,8 @@ def send(connection: socket.socket, header: Any, pixels: Sequence[Pixels] = ()) 
     size = sum(one.nbytes for one in pixels)
     connection.sendall(_LENGTHS.pack(len(text), size) + text)
     for one in pixels:
-        connection.sendall(np.ascontiguousarray(one).data.cast("B"))
+        if one.size:  # a view without pixels is one that a model does not ask for
+            connection.sendall(np.ascontiguousarray(one).data.cast("B"))
 
 
 def receive(connection: socket.socket, largest: int = 0) -> tuple[Any, Pixels]:

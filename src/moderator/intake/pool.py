@@ -125,11 +125,20 @@ class DecoderPool:
         return True
 
     def _assign(self, found: Found) -> _Task:
-        worker = self._idle.pop() if self._idle else Worker(self._limits)
+        worker = self._free()
         worker.ask(found.path, self._preparations)
         allowed = self._limits.seconds if worker.ready else START_SECONDS
         task = self._busy[worker.connection] = _Task(worker, found, time.monotonic() + allowed)
         return task
+
+    def _free(self) -> Worker:
+        """Returns an idle worker, or a new one: one that has died since its last answer costs no file."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.running:
+                return worker
+            worker.kill()
+        return Worker(self._limits)
 
     def _heard(self, task: _Task) -> None:
         worker = task.worker
@@ -172,6 +181,10 @@ class Worker:
         self.ready = False
         self.connection.settimeout(limits.seconds)  # an answer that begins must also end
         channel.send(self.connection, limits.model_dump())
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
 
     def greet(self) -> None:
         """Takes the first message of a worker that has started. Raises: EnvironmentFault, it has died instead."""
