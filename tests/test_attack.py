@@ -121,3 +121,12 @@ def test_a_policy_that_tells_no_copies_is_refused(tmp_path: Path, pictures: Path
     alike = head + rules[rules.index("  - {id: alike") :]
     with pytest.raises(ArgumentError, match="no rule that tells copies"):
         attacked(tmp_path, pictures, "mirror", document=alike)
+
+
+def test_a_copy_that_cannot_be_judged_counts_as_missed_and_tells_why(tmp_path: Path, pictures: Path) -> None:
+    bounded = f"{POLICY}limits: {{megapixels: 0.0042}}\n"
+    found = attacked(tmp_path, pictures, "jpeg-30", "padding", document=bounded)
+    padded, same = found.by_edit.values()
+    assert [one.edit.name for one in (padded[0], same[0])] == ["padding", "jpeg-30"]
+    assert all("megapixels" in one.unjudged and not one.found for one in padded)
+    assert [detected(attempts).value for attempts in (padded, same)] == [0, 1]

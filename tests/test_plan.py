@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from moderator.models import Evidence, Finding, Group, Image, Kind, Report, Verdict
+from moderator.models import Evidence, Finding, Group, Image, Kind, Region, Report, Verdict
 from moderator.plan import Action, Step, script, steps
 from moderator.scanning import scan
 from moderator.testing import report
@@ -176,3 +176,19 @@ def test_edited_copies_and_other_bytes_are_left_alone_unless_asked_for() -> None
     assert steps(told(edited), [Kind.COPY]) == []
     assert steps(told(edited), [Kind.COPY, Kind.EDITED_COPY]) == [Step(C, A)]
     assert steps(told(finding(C, A)), [Kind.COPY], identical=True) == []
+
+
+def test_a_copy_that_shows_more_than_the_picture_kept_is_left_alone() -> None:
+    corners = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
+    for coverage, planned in ((0.25, []), (0.7, [Step(B, A)])):
+        rung = replace(finding(B, A).evidence[0], region=Region(corners, corners, coverage, 1.0))
+        partial = told(replace(finding(B, A), evidence=(rung,)))
+        assert steps(partial, [Kind.COPY]) == planned
+        assert steps(partial, [Kind.COPY], partly=True) == [Step(B, A)]
+
+
+def test_a_file_under_another_name_is_no_copy_of_itself(tmp_path: Path) -> None:
+    held = picture(tmp_path / "a.png")
+    (tmp_path / "b.png").hardlink_to(held)
+    first, second = (replace(made(name), file=str(tmp_path / name)) for name in ("a.png", "b.png"))
+    assert steps(told(finding(second, first)), [Kind.COPY]) == []

@@ -13,7 +13,7 @@ from itertools import product
 from pydantic import field_validator
 
 from moderator import CatalogueOptions, Detector, Finding, Group, Image, Kind, Match, Search
-from moderator_duplicates.keeper import Criterion, columns_of, problem, why
+from moderator_duplicates.keeper import Criterion, columns_of, problem
 from moderator_duplicates.pictures import Pictures, Ranked
 
 Links = Mapping[int, Mapping[int, Match]]
@@ -67,9 +67,10 @@ class Duplicates(Detector):
             elif any(self._is_asked(*pair) for pair in pairs):
                 links.setdefault(match.content, {})[match.other] = match
                 links.setdefault(match.other, {})[match.content] = match
+                pictures.holders.update([match.holder] if match.holder is not None else [])
         if variants:
             search.note(f"{self.rule.id}: pairs left to `lookalike`, as variants by the metadata: {variants:,}")
-        ranks = {content: pictures.rank(pictures.of(content)[0]) for content in links}
+        ranks = {content: pictures.ranked(content) for content in links}
         self._join_stored(search, links, ranks)
         crowds = {content: list(matches) for content, matches in links.items() if len(matches) > CROWD}
         stars = self._stars(search, links, ranks, crowds)
@@ -169,12 +170,26 @@ class Duplicates(Detector):
             linked = ((at, one) for at, one in offered if at == node or at in links.get(node, {}))
             asked = ((at, one) for at, one in linked if one != image and self._is_asked(image, one))
             at, other = next(asked, (0, image))
-            pair = (image, other) if image.scanned else (other, image)
+            seen, pair = (node, (image, other)) if image.scanned else (at, (other, image))
             names = frozenset((image.path, other.path))
             if (image.scanned or (other == best and best.scanned)) and other != image and names not in told:
                 told.add(names)
                 match = pictures.same(node, image, other) if at == node else links[node][at]
-                yield self.finding(*pair, match.evidence, self._reason(match, pair, group), group)
+                why = f"; {self._kept(pictures, pair, best)}" if self._chooses and best in pair else ""
+                told_group = group if self._chooses else None
+                evidence = match.seen_from(seen)
+                yield self.finding(*pair, evidence, f"{self._reason(match, pair)}{why}", told_group)
+
+    @property
+    def _chooses(self) -> bool:
+        """Whether there is one to keep: of pictures taken from another seller only where `keep` says whose is."""
+        across = self.options.across
+        return not across or across in columns_of(self.options.keep)
+
+    @staticmethod
+    def _kept(pictures: Pictures, pair: tuple[Image, Image], best: Image) -> str:
+        other, which = (pair[0], "the match") if best == pair[1] else (pair[1], "this one")
+        return f"{which} is kept {pictures.why(best, other)}"
 
     def _offered(self, shown: Sequence[tuple[int, Image]]) -> Sequence[tuple[int, Image]]:
         """Returns the pictures of a group that others are told against: the best two of a node that are asked alike."""
@@ -208,11 +223,10 @@ class Duplicates(Detector):
                 told |= sides
                 ours = (image for image in pictures.of(first) if image.scanned)
                 pair = next(pair for pair in product(ours, pictures.of(second)) if self._is_asked(*pair))
-                yield self.finding(
-                    *pair, match.evidence, f"{self._reason(match, pair)}; the two stand in different groups"
-                )
+                reason = f"{self._reason(match, pair)}; the two stand in different groups"
+                yield self.finding(*pair, match.seen_from(first), reason)
 
-    def _reason(self, match: Match, pair: tuple[Image, Image], group: Group | None = None) -> str:
+    def _reason(self, match: Match, pair: tuple[Image, Image]) -> str:
         strongest = match.strongest
         words = strongest.words
         if strongest.kind is Kind.LOOKALIKE:
@@ -221,7 +235,4 @@ class Duplicates(Detector):
             words = f"edited copy: {words}"
         if self.options.across:
             words = self._taken(*pair, self.options.across) + words
-        if group is not None and group.keeper in pair:
-            other, which = (pair[0], "the match") if group.keeper == pair[1] else (pair[1], "this one")
-            words += f"; {which} is kept {why(group.keeper, other, self.options.keep)}"
         return words

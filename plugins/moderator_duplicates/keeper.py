@@ -37,7 +37,8 @@ def problem(criterion: Criterion) -> str:
     if isinstance(criterion, str):
         known = f"known: {', '.join(CRITERIA)}, or a column with its values"
         return "" if criterion in CRITERIA else f"no criterion `{criterion}`; {known}"
-    return "" if len(criterion) == 1 else "a preference is one key with its values, such as `seller: [ours]`"
+    one = len(criterion) == 1 and all(criterion.values())
+    return "" if one else "a preference is one key with its values, such as `seller: [ours]`"
 
 
 def columns_of(keep: Sequence[Criterion]) -> Sequence[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moderator import Evidence, Image, Kind, Match, Search
-from moderator_duplicates.keeper import Criterion, rank
+from moderator_duplicates.keeper import Criterion, rank, why
 
 SAME_BYTES = (Evidence("bytes", Kind.COPY, 1.0, 1.0, "identical bytes"),)
 
@@ -17,6 +17,9 @@ class Pictures:
 
     Args:
         keep: the criteria by which one picture is better than another.
+
+    Attributes:
+        holders: the nodes that show another picture in a part, as collages and screenshots do.
     """
 
     def __init__(self, search: Search, keep: Sequence[Criterion]) -> None:
@@ -26,6 +29,7 @@ class Pictures:
         self._same: dict[int, Match] = {}
         self._known: dict[int, list[Image]] = {}
         self._kinds: dict[int, list[Image]] = {}
+        self.holders: set[int] = set()
 
     @property
     def nodes(self) -> Sequence[int]:
@@ -62,6 +66,16 @@ class Pictures:
     def rank(self, image: Image) -> Ranked:
         """Sorts pictures, the best first."""
         return rank(image, self._keep)
+
+    def ranked(self, node: int) -> Ranked:
+        """Sorts nodes, the best first: what only shows another picture in a part is no keeper of that."""
+        return node in self.holders, *self.rank(self.of(node)[0])
+
+    def why(self, kept: Image, other: Image) -> str:
+        """Says why `kept` is kept rather than `other`."""
+        if {other.content, self._twins.get(other.content)} & self.holders and kept.content not in self.holders:
+            return "as the other one shows it in a part only"
+        return why(kept, other, self._keep)
 
     def same(self, node: int, image: Image, other: Image) -> Match:
         """Returns how two pictures of one node match."""

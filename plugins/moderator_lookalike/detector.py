@@ -50,6 +50,7 @@ class Lookalike(Detector):
             pair = self._apart(search.images(first), search.images(second))
             return None if pair is None else self._threshold(*pair)
 
+        self._note_columns(search)
         least = min([self.rule.threshold, *self.options.thresholds.values()])
         told: dict[frozenset[str], tuple[Image, Image, Match]] = {}
         more: Counter[frozenset[str]] = Counter()
@@ -65,6 +66,23 @@ class Lookalike(Detector):
             yield self.finding(image, other, match.evidence, f"{_reason(match)}{views}")
         self._note_style(search, [match.score for *_, match in told.values()])
         yield from self._variants(search)
+
+    def _note_columns(self, search: Search) -> None:
+        """Says which columns of a table of metadata were asked for and are not there, or are written otherwise, and
+        which categories none is of."""
+        there: dict[str, set[str]] = {}
+        for image in (image for content in search.subjects for image in search.images(content)):
+            for name, value in image.metadata.items():
+                there.setdefault(name, set()).update([value] if value else [])
+        asked, own = self.options.same, self.options.thresholds
+        meant = {name.casefold() for name in there} & {name.casefold() for name in asked}
+        if there and not there.keys() & set(asked) and (meant or "same" in self.options.model_fields_set):
+            names, has = " or ".join(f"`{name}`" for name in asked), ", ".join(sorted(there))
+            words = f"asks for the metadata column {names}, which no scanned picture has; they have: {has}"
+            search.note(f"{self.rule.id} {words}")
+        for name in sorted(own.keys() - there.get(self.options.category, set())) if there else ():
+            words = f"has a threshold for the {self.options.category} `{name}`, which no scanned picture is of"
+            search.note(f"{self.rule.id} {words}")
 
     def _note_style(self, search: Search, scores: Sequence[float]) -> None:
         """Says where the threshold suits no collection like this one, and which would leave the few that stand out."""

@@ -48,7 +48,7 @@ class Prohibited(Detector):
         for match, references in self._matches(search):
             for reference in references:
                 if not reference.allow and self._is_sure(match, reference.set):
-                    matched[match.content][reference.set].append((match, reference))
+                    matched[match.content][reference.set].append((self._told(match, reference.set), reference))
                 elif reference.allow:
                     allowed[match.content].append(match)
         fine: set[int] = set()
@@ -81,6 +81,14 @@ class Prohibited(Detector):
         strongest = match.strongest
         verified = strongest.signal == "verified" and strongest.kind is Kind.EDITED_COPY
         return not verified or (strongest.score or 0.0) >= self.options.probabilities.get(set_name, 0.0)
+
+    def _told(self, match: Match, set_name: str) -> Match:
+        """Returns the match with the probability that this set asks in its evidence."""
+        asked, verified = self.options.probabilities.get(set_name), match.verified
+        if asked is None or verified is None or verified.kind is not Kind.EDITED_COPY or (verified.score or 0) < asked:
+            return match
+        rungs = (replace(rung, threshold=asked) if rung is verified else rung for rung in match.evidence)
+        return replace(match, evidence=tuple(rungs))
 
     def _is_asked(self, match: Match) -> bool:
         below = self.options.below

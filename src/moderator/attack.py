@@ -64,6 +64,7 @@ class Attempt:
         rung: the signal of the strongest rung that did; empty where it was missed.
         alike: whether it was missed, but told as something that resembles the original.
         wrong: names of other pictures that it was called a copy of.
+        unjudged: why it could not be judged, which counts as missed; empty where it was.
     """
 
     picture: str
@@ -72,6 +73,7 @@ class Attempt:
     rung: str
     alike: bool
     wrong: Sequence[str] = ()
+    unjudged: str = ""
 
     @property
     def found(self) -> bool:
@@ -80,17 +82,21 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """The outcome: every copy that could be judged.
+    """The outcome: every copy.
 
     Attributes:
         pictures: how many pictures copies were made of.
-        unjudged: copies that could not be judged; they count neither as found nor as missed.
     """
 
     pictures: int
     attempts: Sequence[Attempt]
-    unjudged: int = 0
     notes: Sequence[str] = field(default_factory=tuple)
+
+    def exit_code(self, least: float | None) -> int:
+        """0, or 1 where fewer than the share `least` of the copies are found, 5 where some could not be judged."""
+        if least is not None and not detected(self.attempts).value >= least:
+            return 1
+        return 5 if any(one.unjudged for one in self.attempts) else 0
 
     @property
     def by_edit(self) -> Mapping[Edit, Sequence[Attempt]]:
@@ -163,7 +169,7 @@ def attack(
         same = [pair for pair, is_same in zip(pairs, same_by_hash(store, pairs), strict=True) if is_same]
     attempts = list(_attempts(report, copies, by_content, _twins(by_content, same)))
     notes = [f"not in it, as they cannot be read: {counted(len(known.rejected), 'picture')}"] if known.rejected else []
-    return Attack(len(by_content), attempts, len(copies) - len(attempts), (*notes, *report.notes))
+    return Attack(len(by_content), attempts, (*notes, *report.notes))
 
 
 def _attacked(policy: Policy, folder: Path) -> Policy:
@@ -245,9 +251,11 @@ def _attempts(
     for finding in report.findings:
         if finding.image.file in by_path:
             by_path[finding.image.file].append(finding)
-    unjudged = {one.path for one in (*report.rejected, *report.skipped)}
+    unjudged = {one.path: one.reason or one.words for one in (*report.rejected, *report.skipped)}
     for path, (content, edit) in copies.items():
-        if path not in unjudged:
+        if path in unjudged:
+            yield Attempt(names[content], edit, None, "", alike=False, unjudged=unjudged[path])
+        else:
             yield _attempt(by_path[path], names, twins[content], (names[content], edit))
 
 

@@ -7,12 +7,14 @@ is lost where files changed after the scan.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from moderator.models import Image, Kind, Report
+    from moderator.models import Finding, Image, Kind, Report
 
 
 class Action(StrEnum):
@@ -31,8 +33,13 @@ class Step:
     keeper: Image
 
 
-def steps(report: Report, kinds: Collection[Kind], *, identical: bool = False) -> list[Step]:
-    """Returns one step for each copy of this scan whose match is of `kinds`; `identical` narrows to equal bytes.
+WHOLE = 0.6
+"""Least share of a copy that the picture kept shows too: a text or a frame may be lost with it, other pictures not."""
+
+
+def steps(report: Report, kinds: Collection[Kind], *, identical: bool = False, partly: bool = False) -> list[Step]:
+    """Returns one step for each copy of this scan whose match is of `kinds`; `identical` narrows to equal bytes, and
+    `partly` takes those too that show more than the picture kept, such as a collage.
 
     A file that one step keeps is no other's copy, and the other way round: where rules disagree, both files stay.
     """
@@ -45,10 +52,24 @@ def steps(report: Report, kinds: Collection[Kind], *, identical: bool = False) -
             continue
         if identical and copy.sha256 != keeper.sha256:
             continue
+        if _one_file(copy.file, keeper.file) or not (partly or _shared(finding) >= WHOLE):
+            continue
         if copy.file not in kept and copy.file not in moved and keeper.file not in moved:
             kept.add(keeper.file)
             moved[copy.file] = Step(copy, keeper)
     return list(moved.values())
+
+
+def _one_file(copy: str, keeper: str) -> bool:
+    with suppress(OSError):
+        return Path(copy).samefile(keeper)
+    return False
+
+
+def _shared(finding: Finding) -> float:
+    """Returns the share of the copy that the picture kept shows too."""
+    regions = (rung.region for rung in finding.evidence if rung.region is not None)
+    return next((region.image_coverage for region in regions), 1.0)
 
 
 def script(report: Report, action: Action, steps: Iterable[Step], folder: str = "") -> str:

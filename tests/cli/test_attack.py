@@ -49,6 +49,18 @@ def test_a_narrow_screen_shows_fewer_columns_and_cuts_none_short(
         assert ("interval" in table) is (shown == "interval")
 
 
+def test_copies_that_cannot_be_judged_are_a_blind_spot_and_exit_with_5(
+    run: Run, folder: Path, policy_file: Path
+) -> None:
+    policy_file.write_text(f"{policy_file.read_text()}\nlimits: {{megapixels: 0.0015}}\n")
+    ran = run("attack", folder, "--edit", "padding", "--edit", "jpeg-30", "--json", "out.json")
+    assert ran.code == 5, ran.err
+    assert "Blind spots: padding" in ran.out
+    assert "Not judged, and counted as missed ?: " in ran.out
+    told = json.loads(Path("out.json").read_text())
+    assert (told["edits"][0]["edit"], told["unjudged"], told["copies"]) == ("padding", 4, 8)
+
+
 def test_a_rate_below_the_least_one_exits_with_1(run: Run, folder: Path) -> None:
     ran = run("attack", folder, "--edit", "padding", "--least", "1")
     assert ran.code == 1
@@ -92,3 +104,15 @@ def test_what_cannot_be_attacked_is_refused(run: Run, folder: Path, arguments: l
     ran = run("attack", *arguments)
     assert ran.code == code
     assert says in ran.err
+
+
+def test_an_attack_that_is_interrupted_says_that_nothing_of_it_is_kept(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("moderator.attack.save_copies", interrupted)
+    ran = run("attack", folder)
+    assert ran.code == 130
+    assert "interrupted: nothing is kept, and the same command begins anew" in ran.err

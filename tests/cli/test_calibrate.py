@@ -112,10 +112,17 @@ def test_what_reviewers_have_said_is_labelled_pairs_and_names_no_reference_file(
         (["in", "--policy", "offline", "--write"], "is a ready policy and is not changed"),
         (["--decided"], "there is no decision to calibrate on"),
         (["--pairs", "broken.csv"], "broken.csv, line 2: no label in the column same"),
+        (["--pairs", "none.csv"], "no pair is in none.csv"),
+        (["--same", "yes.csv"], "no pair is labelled as different"),
+        (["--pairs", "both.csv"], "in/01.png and in/00.png are labelled as a match and as none"),
+        (["in", "--same", "yes.csv"], "one at a time: give one of them"),
     ],
 )
 def test_what_cannot_be_calibrated_is_refused(run: Run, folder: Path, arguments: list[str], says: str) -> None:
     Path("broken.csv").write_text("first,second,same\na,b,perhaps\n")
+    Path("none.csv").write_text("first,second,same\n")
+    Path("yes.csv").write_text("first,second\nin/00.png,in/01.png\n")
+    Path("both.csv").write_text("first,second,same\nin/00.png,in/01.png,yes\nin/01.png,in/00.png,no\n")
     ran = run("calibrate", *arguments)
     assert ran.code == 2
     assert says in ran.err

@@ -94,6 +94,17 @@ def test_init_from_an_unknown_policy_suggests_a_known_one(run: Run) -> None:
     assert "did you mean `offline`?" in ran.err
 
 
+def test_policy_check_refuses_texts_that_no_model_of_the_policy_reads(run: Run) -> None:
+    Path("texts.yaml").write_text(
+        "version: 1\nembedders: {sscd: {type: onnx, model: sscd}}\n"
+        "reference_sets: {weapons: {prompts: [a photo of a rifle]}}\n"
+        "rules: [{id: banned, detector: prohibited, threshold: 0.6, verdict: block}]\n"
+    )
+    ran = run("policy", "check", "texts.yaml")
+    assert ran.code == 2
+    assert "the reference set `weapons` has prompts, but no rule that asks it has a model that reads text" in ran.err
+
+
 def test_policy_check_names_five_mistakes_at_once_with_their_lines(run: Run) -> None:
     Path("bad.yaml").write_text(
         "version: 1\nembedders:\n  sscd: {type: onnx, modell: sscd}\nrules:\n"

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderator import Finding, Image, Kind, Match, Rule
+from moderator.models import Region
 from moderator.testing import DetectorContract, FakeSearch, image, stored_image
 from moderator_duplicates.detector import Duplicates
 from moderator_duplicates.keeper import Criterion
@@ -96,6 +97,35 @@ def test_stored_pictures_that_are_no_copies_of_one_another_are_in_no_group_howev
     assert pairs(findings) == {("1.jpg", "archive/2.jpg"), ("1.jpg", "archive/3.jpg")}
 
 
+class Holding(FakeSearch):
+    """Tells of each pair that the second picture shows the first one in a quarter."""
+
+    def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
+        whole, quarter = (((0.0, 0.0), (side, 0.0), (side, side), (0.0, side)) for side in (1.0, 0.5))
+        for match in super().copies(embedder, threshold):
+            region = Region(whole, quarter, 1.0, 0.25)
+            yield replace(match, evidence=(replace(match.evidence[0], region=region),))
+
+
+def test_a_collage_keeps_none_of_the_pictures_that_it_shows_however_large_it_is() -> None:
+    collage = replace(image(3), width=4000)
+    search = Holding([image(1), image(2), collage], {(1, 3): 0.9, (2, 3): 0.8})
+    findings = list(TestDuplicates().make().detect(search))
+    assert pairs(findings) == {("3.jpg", "1.jpg"), ("2.jpg", "3.jpg")}
+    kept, other = findings
+    assert "the match is kept as the other one shows it in a part only" in kept.reason
+    assert "the two stand in different groups" in other.reason
+
+
+def test_the_regions_of_a_finding_are_those_of_its_own_picture_and_of_the_match() -> None:
+    findings = TestDuplicates().make().detect(Holding([image(1), image(2), image(3)], {(1, 3): 0.9, (2, 3): 0.8}))
+    shown = {one.image.path: one.evidence[0].region for one in findings}
+    assert {path: (one.image_coverage, one.match_coverage) for path, one in shown.items() if one} == {
+        "3.jpg": (0.25, 1.0),
+        "2.jpg": (1.0, 0.25),
+    }
+
+
 def test_of_two_scanned_pictures_the_larger_is_kept_then_the_heavier_then_the_first_by_path() -> None:
     larger = replace(image(2), width=400)
     assert pairs(found([image(1), larger], {(1, 2): 0.9})) == {("1.jpg", "2.jpg")}
@@ -167,7 +197,7 @@ def test_a_better_picture_of_this_scan_may_be_kept_and_the_stored_one_is_told() 
     assert "this one is kept by resolution" in finding.reason
 
 
-@pytest.mark.parametrize("keep", [["resolutoin"], [{"format": ["PNG"], "seller": ["us"]}], [{}]])
+@pytest.mark.parametrize("keep", [["resolutoin"], [{"format": ["PNG"], "seller": ["us"]}], [{}], [{"seller": []}]])
 def test_a_criterion_that_is_none_is_refused(keep: list[Criterion]) -> None:
     with pytest.raises(ValueError, match=r"no criterion|one key"):
         Duplicates(Rule(id="copies", detector="duplicates", threshold=0.5, options={"keep": keep}), "fake")
@@ -187,6 +217,16 @@ def test_the_same_picture_under_two_sellers_is_taken() -> None:
     findings = asked(pictures, scores, across="seller")
     assert pairs(findings) == {("2.jpg", "1.jpg"), ("2.jpg", "3.jpg")}
     assert findings[0].reason.startswith("taken: seller bob here, ann there; edited copy")
+
+
+def test_of_a_taken_picture_none_is_kept_unless_the_policy_says_whose_is() -> None:
+    pictures = [image(1, seller="ann"), replace(image(2, seller="bob"), width=400)]
+    (taken,) = asked(pictures, {(1, 2): 0.9}, across="seller")
+    assert taken.group is None
+    assert "kept" not in taken.reason
+    (taken,) = asked(pictures, {(1, 2): 0.9}, across="seller", keep=[{"seller": ["ann"]}])
+    assert taken.group is not None
+    assert taken.group.keeper == pictures[0]
 
 
 def test_identical_files_of_two_sellers_are_taken() -> None:
@@ -264,6 +304,6 @@ def test_the_package_is_a_plugin_without_privilege() -> None:
     source = Path(str(moderator_duplicates.__file__)).with_name("detector.py").read_text()
     assert {line for line in source.splitlines() if "moderator" in line and "import" in line} == {
         "from moderator import CatalogueOptions, Detector, Finding, Group, Image, Kind, Match, Search",
-        "from moderator_duplicates.keeper import Criterion, columns_of, problem, why",
+        "from moderator_duplicates.keeper import Criterion, columns_of, problem",
         "from moderator_duplicates.pictures import Pictures, Ranked",
     }

@@ -112,3 +112,19 @@ def test_what_a_category_leaves_out_takes_no_place_among_the_closest() -> None:
     scores = {(1, 2): 0.75, (1, 3): 0.74, (1, 4): 0.6}
     findings = found([image(1), *shirts, image(4)], scores, top=1, thresholds={"shirt": 0.8})
     assert [(one.image.path, str(one.match)) for one in findings] == [("1.jpg", "4.jpg")]
+
+
+def test_columns_and_categories_that_no_picture_has_are_told() -> None:
+    search = FakeSearch([image(1, SKU="7", category="shirt")], {})
+    rule = Rule(id="alike", detector="lookalike", threshold=0.5, options={"thresholds": {"shrt": 0.9, "shirt": 0.8}})
+    assert list(Lookalike(rule, "fake").detect(search)) == []
+    assert search.notes == [
+        "alike asks for the metadata column `sku`, which no scanned picture has; they have: SKU, category",
+        "alike has a threshold for the category `shrt`, which no scanned picture is of",
+    ]
+
+
+def test_a_table_of_sellers_alone_is_not_said_to_lack_a_sku() -> None:
+    search = FakeSearch([image(1, seller="us")], {})
+    assert list(Lookalike(Rule(id="alike", detector="lookalike", threshold=0.5), "fake").detect(search)) == []
+    assert search.notes == []

@@ -99,7 +99,8 @@ def test_a_set_may_ask_more_of_verification_than_the_policy_does() -> None:
     rule = Rule(id="banned", detector="prohibited", threshold=0.9, options=options)
     search = FakeSearch([image(2)], {(2, 101): 0.95, (2, 102): 0.95, (2, 103): 0.995}, references)
     findings = Prohibited(rule, "verified").detect(search)  # a rung of this name is that of verification
-    assert [one.match.entry for one in findings if isinstance(one.match, Reference)] == [3, 2]
+    told = [(one.match.entry, one.strongest.threshold) for one in findings if isinstance(one.match, Reference)]
+    assert told == [(3, 0.99), (2, 0.9)]
 
 
 def test_a_set_may_have_a_threshold_of_its_own() -> None:

@@ -178,6 +178,7 @@ class _Reading:
             raise ArgumentError(f"{worst.path}: {worst.reason}; each picture of a labelled pair must be readable")
         files = [(os.path.abspath(one.first), os.path.abspath(one.second)) for one in labels]  # noqa: PTH100
         pairs = [(by_path[first], by_path[second]) for first, second in files]
+        _check(labels, pairs)
         ids = np.unique(np.array(pairs, dtype=np.int64))
         numbers = np.searchsorted(ids, np.array(pairs, dtype=np.int64).reshape(-1, 2))
         same = np.array([one.same for one in labels], dtype=np.bool_)
@@ -200,6 +201,20 @@ class _Reading:
         if self._asking is None:
             return made
         return {VERIFIED: similarities(odds, copies, next(iter(made.values()))), **made}
+
+
+def _check(labels: Sequence[Labelled], pairs: Sequence[Pair]) -> None:
+    """Raises: ArgumentError where no pair is labelled as different, or one is labelled both ways."""
+    if all(one.same for one in labels):
+        raise ArgumentError(
+            "no pair is labelled as different: of matches alone no rate of false matches is told",
+            hint="add pairs that are no match, with --different FILE, 0 in the column same, or `moderator decide`",
+        )
+    known: dict[frozenset[int], bool] = {}
+    for one, pair in zip(labels, pairs, strict=True):
+        if known.setdefault(frozenset(pair), one.same) != one.same:
+            names = " and ".join(name for _, name in one.named)
+            raise ArgumentError(f"{names} are labelled as a match and as none", hint="leave one of the two labels")
 
 
 def _copies(ingest: Ingest, outcome: Ingested, asked: Asked) -> tuple[list[tuple[int, int, str]], Judged]:

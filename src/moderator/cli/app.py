@@ -68,6 +68,10 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "models": models.app,
 }
 """Commands, and groups of commands, by name."""
+PASSING = frozenset({"attack", "calibrate", "compare", "search"})
+"""Those that store nothing of what they have done."""
+ONWARDS = "what was finished is kept, and the same command goes on from there"
+ANEW = "nothing is kept, and the same command begins anew"
 
 
 def application(asked: Collection[str]) -> typer.Typer:
@@ -167,7 +171,7 @@ def run(arguments: Sequence[str]) -> int:
             complain(f"a bug in moderator: {describe(error)}", told)
             code = BUG
     if code == INTERRUPTED:  # which typer may have caught itself
-        complain("interrupted: what was finished is kept, and the same command goes on from there")
+        complain(f"interrupted: {ANEW if PASSING.intersection(arguments[:1]) else ONWARDS}")
     return code
 
 

@@ -41,10 +41,11 @@ def attack(
 
     Of each edit it is told what is blocked, sent to review or missed. The pictures become references of each set that a
     rule asks, and pictures that were there before; the copies are scanned as uploads. A copy is found if a rule on
-    duplicates or prohibited pictures names its original as a copy. Nothing is stored; the policy's own sets,
+    duplicates or prohibited pictures names its original as a copy; one that cannot be judged is missed, and makes the
+    command exit with 5. Nothing is stored; the policy's own sets,
     allowlists, texts and decisions have no part in it.
     """
-    from moderator.attack import Asked, chosen_edits, detected
+    from moderator.attack import Asked, chosen_edits
     from moderator.attack import attack as run
     from moderator.attack import without as less
     from moderator.cli import attacked as shown
@@ -72,5 +73,4 @@ def attack(
         output.write(as_json, shown.document(found, chosen.name, seed, confidence))
     if svg is not None:
         output.write(svg, screen.drawn(shown.renderable(found, chosen.name, confidence), "moderator attack", 130))
-    rate = detected(found.attempts).value
-    raise typer.Exit(1 if least is not None and not rate >= least else 0)
+    raise typer.Exit(found.exit_code(least))

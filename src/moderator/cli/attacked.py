@@ -29,7 +29,11 @@ SHED = ("severity", "family", "by", "interval", "")
 """Columns that a narrow screen leaves out, the first one first; --json has them all."""
 FALSE = 10
 """False matches that are named."""
-OUTCOMES = {"blocked": ("█", "green"), "review": ("▓", "yellow"), "alike": ("░", "magenta"), "missed": ("·", "red")}
+UNJUDGED = "unjudged"
+OUTCOMES = {
+    "blocked": ("█", "green"), "review": ("▓", "yellow"), "alike": ("░", "magenta"), "missed": ("·", "red"),
+    UNJUDGED: ("?", "red"),
+}  # fmt: skip
 """What became of a copy, best first, and how a bar draws it."""
 
 
@@ -42,6 +46,8 @@ def outcome(attempt: Attempt) -> str:
     """Returns which of `OUTCOMES` became of a copy."""
     if attempt.verdict is not None:
         return "blocked" if attempt.verdict is Verdict.BLOCK else "review"
+    if attempt.unjudged:
+        return UNJUDGED
     return "alike" if attempt.alike else "missed"
 
 
@@ -60,8 +66,9 @@ def _parts(found: Attack, policy: str, confidence: float) -> Iterator[Renderable
         yield Text("Copies that were called copies of another picture (should it be a copy too, all is well):")
         for one in false[:FALSE]:
             yield Text(f"  {one.edit.name} of {visible(one.picture)}: {', '.join(map(visible, one.wrong))}")
-    if found.unjudged:
-        yield Text(f"· {found.unjudged:,} copies could not be judged and are not in it", style="dim")
+    if unjudged := Counter(one.unjudged for one in found.attempts if one.unjudged):
+        why = "; ".join(f"{visible(reason)} ({count:,})" for reason, count in unjudged.most_common())
+        yield Text(f"Not judged, and counted as missed ?: {why}", style="red")
     for note in found.notes:
         yield Text(f"· {visible(note)}", style="dim")
 
@@ -86,7 +93,8 @@ class _Edits:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         rows = [self._row(edit, attempts) for edit, attempts in self.found.by_edit.items()]
-        titles = ["edit", "family", "severity", "", "found", "interval", *OUTCOMES, "false", "by"]
+        outcomes = [name for name in OUTCOMES if name != UNJUDGED or any(row[name] != "-" for row in rows)]
+        titles = ["edit", "family", "severity", "", "found", "interval", *outcomes, "false", "by"]
         widths = {title: max(map(len, [title, *(row[title] for row in rows)])) for title in titles}
         for title in SHED:
             if sum(widths.values()) + len(widths) + 1 > options.max_width:
@@ -154,7 +162,6 @@ def document(found: Attack, policy: str, seed: int, confidence: float) -> str:
         "confidence": confidence,
         "pictures": found.pictures,
         **_figures(found.attempts, confidence),
-        "unjudged": found.unjudged,
         "edits": edits,
         "false_matches": false,
         "notes": list(found.notes),

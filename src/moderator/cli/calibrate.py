@@ -177,6 +177,11 @@ def _sources(
         *(read_labels(same, same=True) if same else []),
         *(read_labels(different, same=False) if different else []),
     ]
-    if bool(labels) == bool(pictures):
+    files = [file for file in (pairs, same, different) if file is not None]
+    if pictures and (files or words):
+        raise ArgumentError("pictures and labelled pairs are calibrated on one at a time: give one of them")
+    if files and not labels:
+        raise ArgumentError(f"no pair is in {' and '.join(map(str, files))}")
+    if not (labels or pictures):
         raise ArgumentError("give pictures, or labelled pairs with --pairs, --same, --different and --decided")
     return labels or pictures or []

@@ -50,6 +50,10 @@ def _show(found: Comparison) -> None:
         table.add_row(rung.signal, rung.kind.words, score, f"{rung.threshold:.3f}", holds, Text(rung.note))
     out = screen.console()
     out.print(table)
+    for rung in found.evidence:
+        if rung.region is not None and rung.holds:
+            shares = f"{rung.region.image_coverage:.0%} of the first is {rung.region.match_coverage:.0%} of the second"
+            out.print(f"Where they agree, by {rung.signal}: {shares}.", markup=False)
     for name, why in found.missing.items():
         out.print(Text.assemble((f"{name} was not tried: ", "yellow"), why))
     untried = any(rung.score is None for rung in found.evidence)

@@ -86,6 +86,9 @@ def _told(report: Report, planned: Sequence[Step], action: Action, out: Path, *,
     both = planned if edited or action is Action.HARDLINK else steps(report, [Kind.COPY, Kind.EDITED_COPY])
     if more := len(both) - len(planned):
         yield f"edited copies, which no hash proves: {more:,}; they are in it with --edited"
+    kinds = [Kind.COPY, Kind.EDITED_COPY] if edited else [Kind.COPY]
+    if more := len(steps(report, kinds, partly=True)) - len(steps(report, kinds)):
+        yield f"left alone, as they show more than the picture kept: {more:,}"
 
 
 def _notes(report: Report, sources: Sequence[str], into: Path | None) -> Iterator[str]:

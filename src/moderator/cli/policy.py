@@ -18,7 +18,11 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy file, or the name of a ready one.")],
 ) -> None:
     """Check a policy and name every problem by line."""
+    from moderator.asking import check_prompts
+
     chosen = session(str(file))
+    made = {name: chosen.registry.make_embedder(chosen.policy.embedders[name]) for name in chosen.policy.used}
+    check_prompts(chosen.policy, made)
     store = chosen.registry.check_store(chosen.url)
     rules = ", ".join(f"{rule.id} ({rule.detector}, {rule.verdict.value})" for rule in chosen.policy.rules)
     out = screen.console()

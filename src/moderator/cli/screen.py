@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -48,13 +49,17 @@ def two(first: str, second: str) -> Text:
     return Text.assemble((visible(first), "bold"), (" and ", "dim"), (visible(second), "bold"), overflow="fold")
 
 
+_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+"""Fonts that rich would have a viewer load from elsewhere; there is one on every machine."""
+
+
 def drawn(shown: RenderableType, title: str, width: int = 110) -> str:
     """Returns what a terminal of `width` columns would show, as an SVG picture."""
     from rich.console import Console
 
     terminal = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
     terminal.print(shown)
-    return terminal.export_svg(title=title)
+    return _FONTS.sub("", terminal.export_svg(title=title))
 
 
 def remarks(report: Report) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -28,6 +28,9 @@ class Kind(StrEnum):
 VERIFIED = "verified"
 """The signal of the rung that compares two pictures by geometry, texture and colour."""
 
+MOSTLY = 0.95
+"""Share of both pictures from which on they are told to agree as wholes."""
+
 Polygon = tuple[tuple[float, float], ...]
 """Corners x, y in [0, 1] of a picture's width and height, from its upper left."""
 
@@ -47,6 +50,16 @@ class Region:
     image_coverage: float
     match_coverage: float
     mirrored: bool = False
+
+    @property
+    def partial(self) -> bool:
+        """Whether one of the two shows more than what both do."""
+        return min(self.image_coverage, self.match_coverage) < MOSTLY
+
+    @property
+    def words(self) -> str:
+        """How much of each picture it is: `32% of this one is 99% of the match`."""
+        return f"{self.image_coverage:.0%} of this one is {self.match_coverage:.0%} of the match"
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -95,6 +108,11 @@ class Evidence:
         return self.signal == VERIFIED and self.score is not None and not copy
 
     @property
+    def reversed(self) -> Evidence:
+        """The same rung with the two pictures exchanged."""
+        return self if self.region is None else replace(self, region=self.region.reversed)
+
+    @property
     def words(self) -> str:
         """What the rung says, in plain words: `identical bytes`, `0.874 by sscd, 0.60 asked`."""
         if self.score is None or self.signal in ("bytes", "pixels"):
@@ -102,7 +120,8 @@ class Evidence:
         if self.signal == "pdq":
             return f"same picture: {self.note}" if self.kind is Kind.COPY else f"by perceptual hash, {self.note}"
         if self.signal == VERIFIED:
-            return f"verified at {self.score:.3f}, {self.threshold:.2f} asked: {self.note}"
+            shared = f"; {self.region.words}" if self.region is not None and self.region.partial else ""
+            return f"verified at {self.score:.3f}, {self.threshold:.2f} asked: {self.note}{shared}"
         part = f" of {self.note}" if self.region else ""
         return f"{self.score:.3f} by {self.signal}{part}, {self.threshold:.2f} asked"
 
@@ -132,6 +151,20 @@ class Match:
     def verified(self) -> Evidence | None:
         """The rung of verification; None where it was not tried."""
         return next((rung for rung in self.evidence if rung.signal == VERIFIED), None)
+
+    def seen_from(self, content: int) -> tuple[Evidence, ...]:
+        """Returns the evidence with regions of this content first."""
+        return self.evidence if content == self.content else tuple(rung.reversed for rung in self.evidence)
+
+    @property
+    def holder(self) -> int | None:
+        """The content that shows the other one among other things, as a collage or a screenshot does: in a panel of its
+        own, by what its views say. None where neither does."""
+        parts = (rung.region for rung in self.evidence if rung.region is not None and rung.signal != VERIFIED)
+        region = next(parts, None)
+        if region is None:
+            return None
+        return self.content if region.image_coverage < region.match_coverage else self.other
 
     @property
     def farness(self) -> tuple[int, float, float]:
