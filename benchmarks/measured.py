@@ -28,10 +28,11 @@ from benchmarks.collection import (
     same,
 )
 from benchmarks.copies import Made, Shown, opened, saved
+from benchmarks.looked_at import looked_at
 from benchmarks.recolour import recoloured
 from moderator.edits import EDITS
 from moderator.intake.panels import panels
-from moderator.search.verify import signs
+from moderator.search.verify import probability, signs
 from moderator.search.verify.colour import colour
 from moderator.search.verify.features import Features
 from moderator.search.verify.within import part_of
@@ -72,7 +73,11 @@ STILL, UNMOVED = 0.9, 8.0
 """Cosine from which on two photographs of one item are frames between which next to nothing moved, and the levels by
 which less than half of their pixels then differ, where the camera stood still and people went by."""
 UNTOLD = -1
-"""What is not counted: two photographs of a coloured item, which may be one and its crop, or two still frames."""
+"""What is not counted: two photographs of a coloured item, which may be one and its crop, two still frames, and what
+was looked at (`looked_at.csv`)."""
+UNLIKELY = 0.001
+"""Probability of one picture, by the shipped model, below which colours of two pictures are not measured: as they take
+most of the time, and no model that is fitted asks them of such a pair."""
 SHOWN = 0.6
 """Cosine from which on a panel of an edited picture is taken to show that picture, and not another tile."""
 
@@ -141,6 +146,7 @@ def asked(folder: Path, edited: int = EDITED) -> Asked:
     cosines = made.embedded([shown for shown, _ in queries]) @ vectors.T
     relations = _relations(known)
     relations[(relations == ITEM) & ((vectors @ vectors.T >= STILL) | _unmoved(known, relations == ITEM))] = UNTOLD
+    relations[looked_at(known)] = UNTOLD
     rows: list[tuple[tuple[int, int], int, str, bool, bool]] = []
     for number, ((one, panel), row) in enumerate(zip(queries, cosines, strict=True)):
         for place in _places(one, row, panel=panel):
@@ -159,8 +165,9 @@ def asked(folder: Path, edited: int = EDITED) -> Asked:
 def measured(of: Asked) -> Pairs:
     """Measures pairs, on all cores."""
     # Spawned, as OpenCV's threads do not live on in a process that is forked, and would be waited for.
+    asked = zip(of.pairs.tolist(), np.isin(of.labels, (COPY, VARIANT)).tolist(), strict=True)
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=_keep, initargs=(of.pictures,)) as pool:
-        signs = list(pool.map(_signs, of.pairs.tolist(), chunksize=32))
+        signs = list(pool.map(_signs, asked, chunksize=32))
     whole, stored = (np.stack(each) for each in zip(*signs, strict=True))
     return Pairs(whole, stored, of.labels, of.edits, of.panels, of.hashed)
 
@@ -265,9 +272,20 @@ def _keep(pictures: Sequence[Features]) -> None:
     _pictures[:] = pictures
 
 
-def _signs(pair: tuple[int, int]) -> tuple[Vector, Vector]:
-    first, second = (_pictures[place] for place in pair)
-    nothing = np.full(len(signs.SIGNS), np.nan)
-    known = [signs.measure(first, other) for other in (second, second.with_pixels(None))]
-    whole, stored = (nothing if one is None else signs.coloured(one, colour(one.fine)) for one in known)
-    return whole, stored
+def _signs(asked: tuple[tuple[int, int], bool]) -> tuple[Vector, Vector]:
+    """Measures a pair, with both pictures and with one as stored.
+
+    Args:
+        asked: which two pictures, and whether they are one, in whatever colours: then colours are always measured.
+    """
+    (one, other), same = asked
+    first, second = _pictures[one], _pictures[other]
+    return _measured(first, second, same=same), _measured(first, second.with_pixels(None), same=same)
+
+
+def _measured(first: Features, second: Features, *, same: bool) -> Vector:
+    if (told := signs.measure(first, second)) is None:
+        return np.full(len(signs.SIGNS), np.nan)
+    if same or probability.model(stored=told.stored).same(told.signs) >= UNLIKELY:
+        return signs.coloured(told, colour(told.fine))
+    return told.signs

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +16,7 @@ from PIL import Image, ImageOps
 from moderator.edits.tones import GREYS
 from moderator.search.verify import signs
 from moderator.search.verify.colour import colour
+from moderator.search.verify.filters.bands import banded
 from moderator.search.verify.filters.veil import veiled
 from moderator.search.verify.photometry import Blocks
 
@@ -164,7 +168,28 @@ def _under_a_gradient(cells: Tones, share: float) -> Tones:
     return (1 - share) * cells + share * laid
 
 
-FILTERS = {
+def _under_bands(cells: Tones) -> Tones:
+    """Two slanting bands of one colour, seen through by a half."""
+    down, across = np.indices(cells.shape[:2])
+    under = np.mod(2 * down + across, 60)[..., None] < 16
+    return np.where(under, 0.5 * cells + 0.5 * np.array([30, 190, 120], np.float32), cells)
+
+
+def _crushed(cells: Tones) -> Tones:
+    """What JPEG at quality 5 leaves of cells, each of which is a block of its pixels."""
+    stream = io.BytesIO()
+    picture = Image.fromarray(cells.round().astype(np.uint8)).resize((16 * cells.shape[1], 16 * cells.shape[0]), 0)
+    picture.save(stream, "JPEG", quality=5)
+    return np.asarray(Image.open(stream).convert("RGB").reduce(16), dtype=np.float32)
+
+
+def _indexed(cells: Tones) -> Tones:
+    picture = Image.fromarray(cells.round().astype(np.uint8)).quantize(12, dither=Image.Dither.NONE)
+    return np.asarray(picture.convert("RGB"), dtype=np.float32)
+
+
+FILTERS: dict[str, Callable[[Tones], Tones]] = {
+    "jpeg": _crushed,
     "clarity": lambda cells: _clearer(cells, 1.2),
     "gradient": lambda cells: _under_a_gradient(cells, 0.4),
 }
@@ -190,12 +215,36 @@ def test_a_filtered_copy_keeps_its_colours(name: str, seed: int) -> None:
     assert told.misfit < 5
 
 
-@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("edit", [_under_bands, _indexed])
+@pytest.mark.parametrize("seed", range(12))  # one scene in twenty has an edge of its own where a band has one
+def test_under_bands_or_in_a_palette_nearly_all_of_a_copy_keeps_its_colours(
+    edit: Callable[[Tones], Tones], seed: int
+) -> None:
+    before, _ = _scene(seed)
+    told = colour(_agreeing(edit(before), before, 3))
+    assert max(told.luma, told.chroma) < 0.1
+    assert told.unexplained < 0.25
+
+
+@pytest.mark.parametrize("edit", [*FILTERS.values(), _under_bands, _indexed])
 @given(seed=st.integers(0, 2**32 - 1))
-def test_a_recoloured_thing_is_told_though_all_is_filtered(name: str, seed: int) -> None:
+def test_a_recoloured_thing_is_told_though_all_is_filtered(edit: Callable[[Tones], Tones], seed: int) -> None:
     before, other = _scene(seed)
-    told = colour(_agreeing(FILTERS[name](other), before, 3))
+    told = colour(_agreeing(edit(other), before, 3))
     assert told.part >= 25
+
+
+@given(st.integers(0, 40), st.integers(0, 2**32 - 1))
+def test_a_strip_from_border_to_border_in_another_colour_is_no_band(top: int, seed: int) -> None:
+    before, _ = _scene(seed)
+    random = np.random.default_rng(seed)
+    before[top : top + 8] = np.array([180, 60, 60]) + random.integers(-25, 25, (8, 48, 1))
+    other = before.copy()
+    other[top : top + 8] = before[top : top + 8, :, ::-1]
+    assert colour(_agreeing(other, before, 3)).part >= 8
+    shown = np.ones((48, 48), dtype=np.bool_)
+    one, both = before.astype(np.float64), other.astype(np.float64)
+    assert np.array_equal(banded(both, one, shown), one)
 
 
 @given(st.floats(1.3, 1.6), st.integers(0, 2**32 - 1))

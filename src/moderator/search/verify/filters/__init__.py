@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from moderator.search.verify.cells import Places, Values
+from moderator.search.verify.filters.bands import banded
 from moderator.search.verify.filters.clarity import clearer
 from moderator.search.verify.filters.even import equalised
+from moderator.search.verify.filters.jpeg import crushed
+from moderator.search.verify.filters.palette import indexed
 from moderator.search.verify.filters.steps import posterised
 from moderator.search.verify.filters.veil import veiled
 from moderator.search.verify.geometry import Mask
@@ -46,8 +49,11 @@ def filtered(seen: Values, before: Values, shown: Mask, at: Places) -> Iterator[
     for one in (
         Filtered(posterised(seen, before, at), 2.5, alone=False),
         Filtered(equalised(seen, before, shown, at), 2.0, alone=True),
+        Filtered(crushed(seen, before, at), 1.0, alone=True),
+        Filtered(indexed(seen, before, at), 1.0, alone=True),
         Filtered(clearer(seen, before, at), 0.5, alone=True),
         Filtered(veiled(seen, before, at), 0.2, alone=True),
+        Filtered(banded(seen, before, shown), 0.2, alone=True),
     ):
         if np.abs(seen - one.colours.clip(0, 255))[at].mean() < most:
             yield one
