@@ -16,7 +16,7 @@ from moderator.search.verify.geometry import Mask
 
 MOVED = 12.0
 """Levels by which a cell differs that may lie under a band."""
-SHARE = (0.01, 0.6)
+SHARE = (0.01, 0.75)
 """Least and largest share of the cells that do."""
 THROUGH = 0.75
 """Largest share by which the picture is seen through a band: through more, next to nothing is laid over it."""
