@@ -145,6 +145,7 @@ def test_a_pool_that_is_left_early_leaves_no_worker_that_still_works(pictures: l
 
 
 def test_a_killed_worker_costs_one_file_and_the_rest_go_on(pictures: list[Path], found: MakeFound) -> None:
+    Image.new("RGB", (6000, 6000), "teal").save(pictures[1])  # so that the worker is still at it
     with DecoderPool(Limits(), [SQUASHED], workers=1) as pool:
         outcomes = pool.decode(map(found, pictures))
         assert is_judged(next(outcomes)[1])
