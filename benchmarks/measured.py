@@ -164,8 +164,8 @@ def asked(folder: Path, edited: int = EDITED) -> Asked:
 
 def measured(of: Asked) -> Pairs:
     """Measures pairs, on all cores."""
-    # Spawned, as OpenCV's threads do not live on in a process that is forked, and would be waited for.
     asked = zip(of.pairs.tolist(), np.isin(of.labels, (COPY, VARIANT)).tolist(), strict=True)
+    # Spawned, as OpenCV's threads do not live on in a process that is forked, and would be waited for.
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=_keep, initargs=(of.pictures,)) as pool:
         signs = list(pool.map(_signs, asked, chunksize=32))
     whole, stored = (np.stack(each) for each in zip(*signs, strict=True))

@@ -90,9 +90,8 @@ class Duplicates(Detector):
             if there.issuperset(missing):
                 return
             there.update(name for one in pictures.of(node) for name, value in one.metadata.items() if value)
-        has = f"; they have: {', '.join(sorted(there))}" if there else ""
         for column in (one for one in missing if one not in there and pictures.nodes):
-            search.note(f"{self.rule.id} asks for the metadata column `{column}`, which no scanned picture has{has}")
+            search.note(f"{self.rule.id} {options.lacking([column], there)}")
 
     def _is_asked(self, image: Image, other: Image) -> bool:
         across, within = self.options.across, self.options.within

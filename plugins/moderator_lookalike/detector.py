@@ -77,9 +77,7 @@ class Lookalike(Detector):
         asked, own = self.options.same, self.options.thresholds
         meant = {name.casefold() for name in there} & {name.casefold() for name in asked}
         if there and not there.keys() & set(asked) and (meant or "same" in self.options.model_fields_set):
-            names, has = " or ".join(f"`{name}`" for name in asked), ", ".join(sorted(there))
-            words = f"asks for the metadata column {names}, which no scanned picture has; they have: {has}"
-            search.note(f"{self.rule.id} {words}")
+            search.note(f"{self.rule.id} {self.options.lacking(asked, there)}")
         for name in sorted(own.keys() - there.get(self.options.category, set())) if there else ():
             words = f"has a threshold for the {self.options.category} `{name}`, which no scanned picture is of"
             search.note(f"{self.rule.id} {words}")

@@ -25,6 +25,11 @@ class Ran:
 Run = Callable[..., Ran]
 
 
+def interrupted(*_: object, **__: object) -> None:
+    """Stands for what Ctrl-C ends."""
+    raise KeyboardInterrupt
+
+
 @pytest.fixture
 def run(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_entry_points: None

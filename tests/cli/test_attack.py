@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, interrupted
 from tests.scanning import many_pictures
 
 
@@ -109,9 +109,6 @@ def test_what_cannot_be_attacked_is_refused(run: Run, folder: Path, arguments: l
 def test_an_attack_that_is_interrupted_says_that_nothing_of_it_is_kept(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr("moderator.attack.save_copies", interrupted)
     ran = run("attack", folder)
     assert ran.code == 130

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, interrupted
 from tests.scanning import picture
 
 ROOT = Path(__file__).parents[2]
@@ -81,9 +81,6 @@ def test_it_exits_with_5_when_a_picture_could_not_be_judged(run: Run, policy_fil
 def test_it_exits_with_130_when_interrupted_and_says_that_nothing_is_lost(
     run: Run, policy_file: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr("moderator.scanning.walk", interrupted)
     ran = run("scan", uploads)
     assert ran.code == 130

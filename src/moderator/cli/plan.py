@@ -23,7 +23,7 @@ from moderator.plan import Action
 from moderator.wording import counted
 
 if TYPE_CHECKING:
-    from moderator.models import Report
+    from moderator.models import Kind, Report
     from moderator.plan import Step
 
 
@@ -72,22 +72,24 @@ def plan(
     planned = steps(report, kinds, identical=action is Action.HARDLINK)
     output.write(out, script(report, action, planned, str(into.absolute()) if into else ""))
     sources = (*(pictures or ()), *(between or ()))
-    for line in (*_told(report, planned, action, out, edited=edited), *_notes(report, sources, into)):
+    for line in (*_told(report, planned, action, out, kinds), *_notes(report, sources, into)):
         screen.errors().print(line, markup=False)
     raise typer.Exit(report.exit_code(chosen.policy.fail_on) if report.faults else 5 if report.rejected else 0)
 
 
-def _told(report: Report, planned: Sequence[Step], action: Action, out: Path, *, edited: bool) -> Iterator[str]:
+def _told(
+    report: Report, planned: Sequence[Step], action: Action, out: Path, kinds: Sequence[Kind]
+) -> Iterator[str]:
     from moderator.models import Kind
     from moderator.plan import steps
 
     then = "lists them" if action is Action.LIST else "tells what it would do, with --yes it does it"
     yield f"{len(planned):,} to {action.value}; `sh {out}` {then}"
-    both = planned if edited or action is Action.HARDLINK else steps(report, [Kind.COPY, Kind.EDITED_COPY])
+    identical = action is Action.HARDLINK
+    both = planned if Kind.EDITED_COPY in kinds or identical else steps(report, [Kind.COPY, Kind.EDITED_COPY])
     if more := len(both) - len(planned):
         yield f"edited copies, which no hash proves: {more:,}; they are in it with --edited"
-    kinds = [Kind.COPY, Kind.EDITED_COPY] if edited else [Kind.COPY]
-    if more := len(steps(report, kinds, partly=True)) - len(steps(report, kinds)):
+    if more := len(steps(report, kinds, identical=identical, partly=True)) - len(planned):
         yield f"left alone, as they show more than the picture kept: {more:,}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from moderator.contracts.detector import Options
 from moderator.models import Image
@@ -28,6 +28,13 @@ class CatalogueOptions(Options):
             if ours and theirs and ours != theirs:
                 return f"{same} {_value(image, same)} in {name} {' and '.join(sorted((ours, theirs)))}"
         return ""
+
+    @staticmethod
+    def lacking(columns: Iterable[str], there: Iterable[str]) -> str:
+        """Says that a rule asks for metadata columns of which no scanned picture has any, and which they have."""
+        asked, has = " or ".join(f"`{name}`" for name in columns), ", ".join(sorted(there))
+        words = f"asks for the metadata column {asked}, which no scanned picture has"
+        return f"{words}; they have: {has}" if has else words
 
     def item(self, image: Image) -> str:
         """Returns a key that the images of one item share; without metadata, an item is a content."""

@@ -47,12 +47,10 @@ def banded(seen: Values, before: Values, shown: Mask) -> Values:
     moved = shown & (np.abs(away).max(axis=2) > MOVED)
     if not SHARE[0] * shown.sum() < moved.sum() < SHARE[1] * shown.sum():
         return before
-    layer, under, bins = before, moved, np.zeros(shown.shape, np.int64)
-    covers = np.zeros(1)
+    under = moved
     for _ in range(2):
         layer = _layer(seen, before, under)
-        bins = _turned(away, layer, shown)
-        covers = _sharp(_covers(away, layer, shown, bins))
+        bins, covers = _turned(away, layer, shown)
         under = shown & (covers[bins] > 0.99)
         if not under.any():
             return before
@@ -79,19 +77,22 @@ def _layer(seen: Values, before: Values, under: Mask) -> Values:
     return layer
 
 
-def _turned(away: Values, layer: Values, shown: Mask) -> Numbers:
-    """Returns which place across the bands each cell has, in the direction in which they explain most."""
-    wanted, most = (away * layer).sum(axis=2) * shown, (layer**2).sum(axis=2) * shown
+def _turned(away: Values, layer: Values, shown: Mask) -> tuple[Numbers, Values]:
+    """Returns which place across the bands each cell has, in the direction in which they explain most, and how much of
+    each place lies under one, float64 `[places]`, in [0, 1]."""
+    wanted, most = ((one * layer).sum(axis=2)[shown] for one in (away, layer))
 
-    def left(turn: float) -> float:
-        bins = _bins(shown.shape, turn).ravel()
-        cover, whole = (np.bincount(bins, one.ravel()) for one in (wanted, most))
-        covers = (cover / (whole + RIDGE)).clip(0, 1)
-        return float((covers**2 * whole - 2 * covers * cover).sum())
+    def covers(turn: float) -> tuple[Values, float]:
+        """Returns those shares, and by how much less they leave than no band, as a sum of squares, negative."""
+        every = _bins(shown.shape, turn)
+        cover, whole = (np.bincount(every[shown], one, minlength=every.max() + 1) for one in (wanted, most))
+        share = (cover / (whole + RIDGE)).clip(0, 1)
+        return share, float((share**2 * whole - 2 * share * cover).sum())
 
-    first = min(range(TURNS), key=lambda one: left(one / TURNS)) / TURNS
+    first = min(range(TURNS), key=lambda one: covers(one / TURNS)[1]) / TURNS
     finer = first + np.arange(-FINER, FINER + 1) / (TURNS * (FINER + 1))
-    return _bins(shown.shape, min(finer.tolist(), key=left))
+    best = min(finer.tolist(), key=lambda turn: covers(turn)[1])
+    return _bins(shown.shape, best), _sharp(covers(best)[0])
 
 
 @lru_cache(256)
@@ -103,16 +104,8 @@ def _bins(grid: tuple[int, int], turn: float) -> Numbers:
     return bins
 
 
-def _covers(away: Values, layer: Values, shown: Mask, bins: Numbers) -> Values:
-    """Returns how much of each place across the bands lies under one, float64 `[places]`, in [0, 1]."""
-    told = np.where(shown, (away * layer).sum(axis=2), 0.0), np.where(shown, (layer**2).sum(axis=2), 0.0)
-    cover, whole = (np.bincount(bins.ravel(), one.ravel()) for one in told)
-    covers: Values = (cover / (whole + RIDGE)).clip(0, 1)
-    return covers
-
-
 def _sharp(covers: Values) -> Values:
-    """Returns the same with what lies in part under a band only where one begins or ends."""
+    """Returns shares of places with what lies in part under a band only where one begins or ends."""
     under = covers > 0.5
     padded = np.pad(under, 1, mode="edge")
     edge = (padded[:-2] != under) | (padded[2:] != under)

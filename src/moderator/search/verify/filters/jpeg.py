@@ -14,14 +14,15 @@ QUALITIES = range(2, 13)
 """Qualities (libjpeg's, of 100) that are tried; better ones are next to no change."""
 BASE = 16, 17
 """What means of brightness and of colour are rounded to at quality 50, times eight (ITU-T T.81, annex K)."""
-_BACK = np.linalg.inv(np.stack([LUMA, *CHROMA]))
-"""From brightness and the two differences of colour to red, green and blue."""
+_APART = np.stack([LUMA, *CHROMA])
+_BACK = np.linalg.inv(_APART)
+"""From red, green and blue to brightness and the two differences of colour, and from those back."""
 
 
 def crushed(seen: Values, before: Values, at: Places) -> Values:
     """Returns the colours of the second picture's cells as the quality leaves them that makes them most like those
     seen; they are compared at one place of each block."""
-    apart = before @ np.stack([LUMA, *CHROMA]).T - [128, 0, 0]
+    apart = before @ _APART.T - [128, 0, 0]
     steps = [_steps(quality) for quality in QUALITIES]
     left = [np.abs(seen[at] - _rounded(apart[at], step)).mean() for step in steps]
     return _rounded(apart, steps[int(np.argmin(left))])
