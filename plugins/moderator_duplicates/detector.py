@@ -173,11 +173,10 @@ class Duplicates(Detector):
             names = frozenset((image.path, other.path))
             if (image.scanned or (other == best and best.scanned)) and other != image and names not in told:
                 told.add(names)
-                match = pictures.same(node, image, other) if at == node else links[node][at]
+                match = pictures.same(node, image, other) if at == node else links[node][at].seen_from(seen)
                 why = f"; {self._kept(pictures, pair, best)}" if self._chooses and best in pair else ""
                 told_group = group if self._chooses else None
-                evidence = match.seen_from(seen)
-                yield self.finding(*pair, evidence, f"{self._reason(match, pair)}{why}", told_group)
+                yield self.finding(*pair, match.evidence, f"{self._reason(match, pair)}{why}", told_group)
 
     @property
     def _chooses(self) -> bool:
@@ -222,8 +221,9 @@ class Duplicates(Detector):
                 told |= sides
                 ours = (image for image in pictures.of(first) if image.scanned)
                 pair = next(pair for pair in product(ours, pictures.of(second)) if self._is_asked(*pair))
-                reason = f"{self._reason(match, pair)}; the two stand in different groups"
-                yield self.finding(*pair, match.seen_from(first), reason)
+                ours_first = match.seen_from(first)
+                reason = f"{self._reason(ours_first, pair)}; the two stand in different groups"
+                yield self.finding(*pair, ours_first.evidence, reason)
 
     def _reason(self, match: Match, pair: tuple[Image, Image]) -> str:
         strongest = match.strongest

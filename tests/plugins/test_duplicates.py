@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderator import Finding, Image, Kind, Match, Rule
+from moderator import Evidence, Finding, Image, Kind, Match, Rule
 from moderator.models import Region
 from moderator.testing import DetectorContract, FakeSearch, image, stored_image
 from moderator_duplicates.detector import Duplicates
@@ -104,7 +104,8 @@ class Holding(FakeSearch):
         whole, quarter = (((0.0, 0.0), (side, 0.0), (side, side), (0.0, side)) for side in (1.0, 0.5))
         for match in super().copies(embedder, threshold):
             region = Region(whole, quarter, 1.0, 0.25)
-            yield replace(match, evidence=(replace(match.evidence[0], region=region),))
+            verified = Evidence("verified", Kind.EDITED_COPY, 1.0, 0.9, "keypoints agree", region)
+            yield replace(match, evidence=(verified, replace(match.evidence[0], region=region)))
 
 
 def test_a_collage_keeps_none_of_the_pictures_that_it_shows_however_large_it_is() -> None:
@@ -118,12 +119,16 @@ def test_a_collage_keeps_none_of_the_pictures_that_it_shows_however_large_it_is(
 
 
 def test_the_regions_of_a_finding_are_those_of_its_own_picture_and_of_the_match() -> None:
-    findings = TestDuplicates().make().detect(Holding([image(1), image(2), image(3)], {(1, 3): 0.9, (2, 3): 0.8}))
+    search = Holding([image(1), image(2), image(3)], {(1, 3): 0.9, (2, 3): 0.8})
+    findings = list(TestDuplicates().make().detect(search))
     shown = {one.image.path: one.evidence[0].region for one in findings}
     assert {path: (one.image_coverage, one.match_coverage) for path, one in shown.items() if one} == {
         "3.jpg": (0.25, 1.0),
         "2.jpg": (1.0, 0.25),
     }
+    reasons = {one.image.path: one.reason for one in findings}
+    assert "25% of this one is 100% of the match" in reasons["3.jpg"]
+    assert "100% of this one is 25% of the match" in reasons["2.jpg"]
 
 
 def test_of_two_scanned_pictures_the_larger_is_kept_then_the_heavier_then_the_first_by_path() -> None:

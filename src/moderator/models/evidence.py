@@ -152,9 +152,11 @@ class Match:
         """The rung of verification; None where it was not tried."""
         return next((rung for rung in self.evidence if rung.signal == VERIFIED), None)
 
-    def seen_from(self, content: int) -> tuple[Evidence, ...]:
-        """Returns the evidence with regions of this content first."""
-        return self.evidence if content == self.content else tuple(rung.reversed for rung in self.evidence)
+    def seen_from(self, content: int) -> Match:
+        """Returns the match as one of this content with the other one, its regions exchanged where that is needed."""
+        if content == self.content:
+            return self
+        return Match(self.other, self.content, tuple(rung.reversed for rung in self.evidence))
 
     @property
     def holder(self) -> int | None:
