@@ -44,16 +44,18 @@ EDITED, EACH = 100, 10
 OFTEN = (
     *("bands", "bands", "laid-over", "palette", "jpeg-5", "three-edits"),
     *("sepia", "equalise", "bend", "clarity", "gradient"),
+    *("labels", "background", "haze", "hdr", "duotone", "grain"),
 )
 """Edits by which each picture gets copies besides: those that are most like another colour, or another picture, and
 differ most among themselves."""
-RECOLOURS = 7
+RECOLOURS = 8
 """Recoloured variants of each of those."""
 EDITED_TOO = (
     *("padding", "mirror", "rotate-5", "squash", "screenshot", "bands", "laid-over", "palette", "jpeg-5"),
     *("sepia", "equalise", "bend", "clarity", "gradient"),
+    *("labels", "background", "haze", "hdr", "duotone"),
 )
-EDITED_VARIANTS = 4
+EDITED_VARIANTS = 5
 """Edits, one of which is done to each of the last variants, and of how many. One that hides the other colour does not
 count."""
 MILD = (

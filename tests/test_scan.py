@@ -142,6 +142,12 @@ def test_a_file_that_became_unreadable_is_rejected_and_no_longer_matched(policy:
     assert named(report, "copies") == []
 
 
+def test_a_policy_of_lookalikes_alone_says_that_copies_are_told_by_no_rule(policy: Policy, uploads: Path) -> None:
+    alone = policy.model_copy(update={"rules": [rule for rule in policy.rules if rule.detector == "lookalike"]})
+    said = [[note for note in judge(one, uploads).notes if "no `duplicates` rule" in note] for one in (alone, policy)]
+    assert [len(notes) for notes in said] == [1, 0]
+
+
 def test_pictures_of_one_sku_are_no_lookalikes(policy: Policy, tmp_path: Path) -> None:
     folder = tmp_path / "shop"
     front, back = picture(folder / "front.png"), picture(folder / "back.png", WARM)
@@ -305,6 +311,13 @@ def test_between_two_folders_reference_sets_are_asked_about_both(policy: Policy,
     banned = picture(sides[0].parent / "banned" / "one.png", ("black", "white", "black", "white"))
     report = across(with_folder(policy, banned.parent), sides)
     assert {name for name, _ in named(report, "banned")} == {"other.png", "same.png"}
+
+
+def test_between_two_folders_one_without_a_picture_is_named(policy: Policy, tmp_path: Path) -> None:
+    picture(tmp_path / "ours" / "one.png")
+    (tmp_path / "theirs").mkdir()
+    report = across(policy, (tmp_path / "ours", tmp_path / "theirs"))
+    assert [note for note in report.notes if "theirs holds no picture that could be judged" in note]
 
 
 @pytest.mark.parametrize("second", ["ours", "ours/inner", "nowhere"])

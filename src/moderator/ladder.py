@@ -147,6 +147,8 @@ class StoredSearch(Search):
     def alike(
         self, embedder: str, threshold: float, top: int, asked: Callable[[int, int], float | None]
     ) -> Iterable[Match]:
+        if not self._policy.rules_of(DUPLICATES):
+            self.note("copies are no lookalikes, and the policy has no `duplicates` rule that would tell them")
         among = replace(self._pictures, parts=False)
         return self._lookalikes.closest(Evidence(embedder, Kind.LOOKALIKE, None, threshold), among, top, asked)
 

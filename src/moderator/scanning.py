@@ -114,7 +114,12 @@ def judge(
         if wanted.metadata:
             notes += _without_row(outcome.judged)
         search = StoredSearch(store, policy, embedders, outcome.judged, verifier=verifier)
-        pairs = _pairwise(store, policy, embedders, outcome.judged, wanted.between, verifier) or search
+        pairs = search
+        if wanted.between is not None:
+            there, here = (_in(folder, outcome.judged) for folder in wanted.between)
+            empty = [folder for folder, side in zip(wanted.between, (there, here), strict=True) if not side]
+            notes += [f"{folder} holds no picture that could be judged, so no pair is looked for" for folder in empty]
+            pairs = StoredSearch(store, policy, embedders, here, there, verifier)
         asked = [(rule, search if rule.detector == PROHIBITED else pairs) for rule in policy.rules]
         findings, faults = asking.ask(policy, registry, asked, progress)
         findings = _confirmed(findings, store.decisions(), search)
@@ -226,22 +231,10 @@ def _sources(wanted: Pictures) -> Sequence[str]:
     return wanted.between
 
 
-def _pairwise(
-    store: Store,
-    policy: Policy,
-    embedders: Mapping[str, Embedder],
-    judged: Sequence[tuple[Found, int]],
-    between: tuple[str, str] | None,
-    verifier: Verifier | None,
-) -> StoredSearch | None:
-    """Returns the search that knows only pairs of a picture of the second folder and one of the first."""
-    if between is None:
-        return None
-    there, here = (
-        [pair for pair in judged if pair[0].path.startswith(os.path.join(os.path.abspath(folder), ""))]  # noqa: PTH100, PTH118
-        for folder in between
-    )
-    return StoredSearch(store, policy, embedders, here, there, verifier)
+def _in(folder: str, judged: Sequence[tuple[Found, int]]) -> Sequence[tuple[Found, int]]:
+    """Returns the pictures that lie in a folder."""
+    start = os.path.join(os.path.abspath(folder), "")  # noqa: PTH100, PTH118
+    return [pair for pair in judged if pair[0].path.startswith(start)]
 
 
 def _confirmed(findings: Sequence[Finding], decisions: Sequence[Decision], search: StoredSearch) -> list[Finding]:

@@ -87,6 +87,7 @@ def test_a_manifest_without_a_path_column_names_those_that_are_known(tmp_path: P
     [
         ("l.csv", "path\n1.png\n\"\"\n", "line 3: the path is empty"),
         ("l.csv", "sku,path\nA\n", "line 2: the path is empty"),
+        ("l.csv", "path,note\n1.png,red, blue\n", "line 2: more fields than the header names"),
         ("l.jsonl", '{"path": "1.png"}\n{"path": 7}\n', "line 2: the path is empty"),
         ("l.jsonl", '["1.png"]\n', "line 1: no path column"),
         ("l.jsonl", '{"path": \n', "cannot read the manifest"),
@@ -95,7 +96,10 @@ def test_a_manifest_without_a_path_column_names_those_that_are_known(tmp_path: P
         ("l.jsonl", "[" * 200_000, "cannot read the manifest"),
         ("l.csv", "path\n" + "a" * 200_000, "cannot read the manifest"),
     ],
-    ids=["empty", "short row", "number", "list", "torn json", "open quote", "no utf-8", "deep json", "huge field"],
+    ids=[
+        *("empty", "short row", "long row", "number", "list", "torn json", "open quote", "no utf-8", "deep json"),
+        "huge field",
+    ],
 )
 def test_a_manifest_that_cannot_be_used_is_refused_by_name(
     tmp_path: Path, name: str, text: str | bytes, told: str

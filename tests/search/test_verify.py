@@ -229,6 +229,33 @@ def test_a_region_is_told_in_both_pictures(pictures: dict[str, Image.Image], kno
     assert region.reversed.reversed == region
 
 
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        ("labels", "patches of one colour over one"),
+        ("haze", "one under haze"),
+        ("hdr", "parts of one brightened or darkened"),
+        ("split-channels", "red, green and blue of one drawn apart"),
+    ],
+)
+def test_what_was_done_to_a_copy_is_told(
+    edit: str, words: str, pictures: dict[str, Image.Image], known: dict[str, Features]
+) -> None:
+    told = verify(local(EDITS[edit].apply(pictures["coffee"], 2)), known["coffee"])
+    assert told.copy >= Verify().probability
+    assert words in told.note
+
+
+def test_before_another_background_the_region_is_the_thing(
+    pictures: dict[str, Image.Image], known: dict[str, Features]
+) -> None:
+    told = verify(local(EDITS["background"].apply(pictures["coffee"], 2)), known["coffee"])
+    assert told.copy >= Verify().probability
+    assert "one before another background" in told.note
+    assert told.region is not None
+    assert told.region.image_coverage < 0.6
+
+
 def test_a_mirrored_copy_says_so(pictures: dict[str, Image.Image], known: dict[str, Features]) -> None:
     told = verify(local(ImageOps.mirror(pictures["coffee"])), known["coffee"])
     assert told.region is not None

@@ -55,6 +55,9 @@ def read_labels(path: Path, same: bool | None = None) -> list[Labelled]:
 
 
 def _labelled(path: Path, line: int, row: Mapping[str, str | None], same: bool | None) -> Labelled:
+    if None in row:
+        hint = "put a field that holds a comma in quotation marks"
+        raise ArgumentError(f"{path}, line {line}: more fields than the header names", hint=hint)
     first, second = row.get("first"), row.get("second")
     if not first or not second:
         raise ArgumentError(f"{path}, line {line}: name two files, in the columns first and second")

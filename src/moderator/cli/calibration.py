@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from moderator.calibrate import Calibrated, Calibration, Share, detected, matched, number_of, scored
+from moderator.calibrate import EVEN, Calibrated, Calibration, Share, detected, matched, number_of, scored
 from moderator.calibrate.tail import MEASURED
 from moderator.cli import screen
 from moderator.models import VERIFIED
@@ -51,6 +51,8 @@ def _parts(found: Calibration, measured: Measured, notes: Sequence[str]) -> Iter
     for one in found.rules:
         if one.refused:
             yield Text.assemble((f"{one.name}: refused: ", "bold red"), one.refused)
+        if one.signal == VERIFIED and one.after == EVEN:
+            yield Text(f"{one.name}: never less than {EVEN:g}, as another picture would be the likelier", style="dim")
     for name, similarities in found.measured.items():
         asked = [one for one in found.rules if one.signal == name]
         yield Text()

@@ -147,6 +147,29 @@ def gradient(picture: Image.Image, scene: Scene) -> Image.Image:
     return picture_of((1 - share) * np.asarray(picture, dtype=np.float32) + share * laid)
 
 
+def labels(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Lays a strip with a line, a corner and a badge with a word over it, or two of those, each of one colour."""
+    labelled = picture.copy()
+    draw = ImageDraw.Draw(labelled)
+    (width, height), random = picture.size, scene.random
+    drawn = random.permutation(3)[: int(random.integers(2, 4))]
+    colours = [tuple(one) for one in random.integers(0, 256, (3, 3)).tolist()]
+    shares = random.uniform((0.1, 0.3, 0.2), (0.2, 0.5, 0.3))
+    thick, reach, side = (round(share * min(picture.size)) for share in shares)
+    if 0 in drawn:
+        top = height - thick if random.random() < 0.5 else 0
+        draw.rectangle((0, top, width, top + thick), colours[0])
+        _centred(draw, line(scene), (width / 2, top + thick / 2), width, max(1, thick))
+    if 1 in drawn:
+        corner = width if random.random() < 0.5 else 0
+        draw.polygon(((corner, 0), (abs(corner - reach), 0), (corner, reach)), colours[1])
+    if 2 in drawn:
+        left, top = random.integers(max(1, width - side)), random.integers(max(1, height - side))
+        draw.ellipse((left, top, left + side, top + side), colours[2])
+        draw.text((left + side / 2, top + side / 2), "NEW", "white", font(side / 4), anchor="mm")
+    return labelled
+
+
 def laid_over(picture: Image.Image, scene: Scene) -> Image.Image:
     """Lays another picture over a part of it, a quarter to a half of each side; a tenth to two thirds shows through."""
     part, place = _part(picture, scene)
@@ -181,6 +204,7 @@ EDITS = (
     Edit("watermark", "overlay", "mild", "a watermark all over", watermark),
     Edit("bands", "overlay", "medium", "coloured bands across, most seen through", bands),
     Edit("gradient", "overlay", "medium", "under a gradient of two colours", gradient),
+    Edit("labels", "overlay", "medium", "a strip, a corner, a badge, each of one colour", labels),
     Edit("laid-over", "overlay", "hard", "another picture over a part, seen through", laid_over),
     Edit("censored", "overlay", "medium", "a part of it pixelated", censored),
 )

@@ -11,6 +11,11 @@ from moderator.edits.edit import Edit, Scene, picture_of
 from moderator.edits.geometry import crop, perspective
 from moderator.edits.overlays import font
 
+SMALL = 200
+"""Pixels of the longer side of the picture in which what stands out is sought."""
+STANDING = 0.1, 0.8
+"""Least and largest share of the picture that it covers."""
+
 
 def screenshot(picture: Image.Image, scene: Scene) -> Image.Image:
     """Shows the picture as a telephone's screen would: bars above and below, smaller, on grey."""
@@ -77,6 +82,34 @@ def cutout(picture: Image.Image, scene: Scene) -> Image.Image:
     return canvas
 
 
+def background(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Puts what stands in it before another background, plain or a picture, in the same place (Rother, Kolmogorov and
+    Blake, 2004); what lies in a circle where nothing stands out."""
+    thing = _standing_out(picture)
+    plain = Image.new("RGB", picture.size, tuple(scene.random.integers(0, 256, 3).tolist()))
+    behind = plain if scene.random.random() < 0.6 else scene.other(picture.size)
+    return Image.composite(picture, behind, thing)
+
+
+def _standing_out(picture: Image.Image) -> Image.Image:
+    """Returns the mask of what stands out from the border of a picture, with soft edges."""
+    import cv2  # takes longer than all else here
+
+    small = np.asarray(ImageOps.contain(picture, (SMALL, SMALL)))
+    height, width = small.shape[:2]
+    found = np.zeros((height, width), np.uint8)
+    edge = max(2, SMALL // 25)
+    if min(height, width) > 4 * edge:
+        cv2.setRNGSeed(1)
+        inner, models = (edge, edge, width - 2 * edge, height - 2 * edge), (np.zeros((1, 65)), np.zeros((1, 65)))
+        cv2.grabCut(small, found, inner, *models, 3, cv2.GC_INIT_WITH_RECT)
+    inside = Image.fromarray(np.where(found % 2 == 1, 255, 0).astype(np.uint8))  # surely or probably the thing
+    if not STANDING[0] < (found % 2 == 1).mean() < STANDING[1]:
+        inside = Image.new("L", (width, height), 0)
+        ImageDraw.Draw(inside).ellipse((0, 0, width - 1, height - 1), 255)
+    return inside.resize(picture.size, Image.Resampling.BICUBIC)
+
+
 def photographed(picture: Image.Image, scene: Scene) -> Image.Image:
     """Photographs it from a screen: from aside, a little blurred, darker, with the screen's lines."""
     seen = perspective(ImageOps.contain(picture, (900, 900)), scene).filter(ImageFilter.GaussianBlur(0.8))
@@ -93,5 +126,6 @@ EDITS = (
     Edit("collage-3x3", "setting", "hard", "one of nine tiles", collage(3)),
     Edit("picture-in-picture", "setting", "hard", "in a corner of another picture", picture_in_picture),
     Edit("cutout", "setting", "hard", "a part of it pasted into another picture", cutout),
+    Edit("background", "setting", "hard", "before another background", background),
     Edit("photographed", "setting", "medium", "photographed from a screen", photographed),
 )

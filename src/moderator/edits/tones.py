@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps
 
 from moderator.edits.edit import Edit, Scene, picture_of
 
@@ -128,6 +128,51 @@ def palette(picture: Image.Image, scene: Scene) -> Image.Image:
     return picture.quantize(palette=own, dither=dither).convert("RGB")
 
 
+def grain(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Lays coarse grain over it, of 15 to 30 levels, as of a film that needs little light."""
+    width, height = picture.size
+    fine = scene.random.normal(0, scene.random.uniform(15, 30), (max(1, height * 2 // 3), max(1, width * 2 // 3)))
+    coarse = Image.fromarray(fine.astype(np.float32)).resize(picture.size, Image.Resampling.BICUBIC)
+    return picture_of(np.asarray(picture, dtype=np.float32) + np.asarray(coarse)[..., None])
+
+
+def dithered(picture: Image.Image, _: Scene) -> Image.Image:
+    """Leaves black and white dots, as in a newspaper."""
+    return picture.convert("1").convert("RGB")
+
+
+def duotone(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Makes its tones those from one dark colour to one light one."""
+    dark, light = scene.random.integers(0, 90, 3), scene.random.integers(165, 256, 3)
+    share = (np.asarray(picture.convert("L"), dtype=np.float32) / 255)[..., None]
+    return picture_of((1 - share) * dark + share * light)
+
+
+def haze(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Lays a cloud of one light colour over it, at most two thirds thick, as fog, smoke or light that fell in."""
+    random = scene.random
+    cloud = Image.fromarray(random.uniform(0, random.uniform(0.45, 0.67), (4, 4)).astype(np.float32))
+    thick = np.asarray(cloud.resize(picture.size, Image.Resampling.BICUBIC)).clip(0, 1)[..., None]
+    colour = random.uniform(140, 255, 3) if random.random() < 0.5 else np.full(3, random.uniform(190, 255))
+    return picture_of((1 - thick) * np.asarray(picture, dtype=np.float32) + thick * colour)
+
+
+def hdr(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Equalises brightness in each part of it, as far as a limit (CLAHE: Zuiderveld, 1994): the filter named HDR."""
+    import cv2  # takes longer than all else here
+
+    limited = cv2.createCLAHE(clipLimit=float(scene.random.uniform(2, 5)), tileGridSize=(8, 8))
+    lightness, *colours = cv2.split(cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2LAB))
+    return Image.fromarray(cv2.cvtColor(cv2.merge((limited.apply(lightness), *colours)), cv2.COLOR_LAB2RGB))
+
+
+def split_channels(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Draws red and blue apart, each by 1 to 2.5% of the width, as a broken screen does."""
+    red, green, blue = picture.split()
+    away = max(1, round(picture.width * scene.random.uniform(0.01, 0.025)))
+    return Image.merge("RGB", (ImageChops.offset(red, away, 0), green, ImageChops.offset(blue, -away, 0)))
+
+
 EDITS = (
     Edit("jpeg-30", "quality", "mild", "saved at quality 30", jpeg(30)),
     Edit("jpeg-10", "quality", "medium", "saved at quality 10", jpeg(10)),
@@ -149,4 +194,10 @@ EDITS = (
     Edit("clarity", "tone", "medium", "each place in contrast with those around it", clarity),
     Edit("posterise", "tone", "medium", "8 levels of each colour", posterised),
     Edit("palette", "tone", "medium", "8 to 32 colours, as a GIF", palette),
+    Edit("grain", "quality", "hard", "with the coarse grain of a film", grain),
+    Edit("dither", "tone", "hard", "black and white dots", dithered),
+    Edit("duotone", "tone", "hard", "from one dark colour to one light one", duotone),
+    Edit("haze", "tone", "hard", "under fog, smoke or a leak of light", haze),
+    Edit("hdr", "tone", "medium", "brightness equalised in each part", hdr),
+    Edit("split-channels", "tone", "medium", "red and blue drawn apart", split_channels),
 )

@@ -56,26 +56,29 @@ def _agreeing(manifest: Path, rows: Iterable[tuple[int, Row]]) -> list[Row]:
     return kept
 
 
-def _csv(stream: Iterator[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _csv(stream: Iterator[str]) -> Iterator[tuple[int, Mapping[str | None, object]]]:
     reader = csv.DictReader(stream, strict=True)
     for columns in reader:
-        yield reader.line_num, columns
+        yield reader.line_num, dict(columns)
 
 
-def _jsonl(stream: Iterator[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _jsonl(stream: Iterator[str]) -> Iterator[tuple[int, Mapping[str | None, object]]]:
     for number, line in enumerate(stream, 1):
         if line.strip():
             columns = json.loads(line)
             yield number, columns if isinstance(columns, dict) else {}
 
 
-def _row(manifest: Path, number: int, columns: Mapping[str, object]) -> Row:
+def _row(manifest: Path, number: int, columns: Mapping[str | None, object]) -> Row:
     column = next((name for name in PATH_COLUMNS if name in columns), None)
     if column is None:
         hint = f"name it one of: {', '.join(PATH_COLUMNS)}; columns are separated by commas"
         raise ArgumentError(f"{manifest}, line {number}: no path column", hint=hint)
+    if None in columns:
+        hint = "put a field that holds a comma in quotation marks"
+        raise ArgumentError(f"{manifest}, line {number}: more fields than the header names", hint=hint)
     path = columns[column]
     if not isinstance(path, str) or not path:
         raise ArgumentError(f"{manifest}, line {number}: the path is empty")
-    rest = {str(key): str(value) for key, value in columns.items() if key not in (column, None) and value is not None}
+    rest = {str(key): str(value) for key, value in columns.items() if key != column and value is not None}
     return Row(str(manifest.parent / path), rest)

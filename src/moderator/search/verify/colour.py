@@ -5,42 +5,37 @@ An edit changes all colours in one way (`change.py`). Where a thing is recoloure
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from moderator.search.verify.cells import CHROMA, LUMA, Values, amid, at_ends, beyond_clipping, by_block, spread
+from moderator.search.verify import outline
+from moderator.search.verify.background import without_background
+from moderator.search.verify.cells import LUMA, Values, amid, by_block, spread
 from moderator.search.verify.change import Explained, explained, unchanged
 from moderator.search.verify.features import opencv
 from moderator.search.verify.filters import filtered
 from moderator.search.verify.geometry import Mask
+from moderator.search.verify.outline import LEVELS
 from moderator.search.verify.photometry import AGREES, Blocks, largest
 
-TONE, HUE = 64.0, 28.0
-"""Steps of brightness and of its differences, in levels, by which cells are sorted into colours."""
-SHOWN = 0.25
-"""Share of the cells of a colour from which on it is shown: text, stickers and captions leave something of it."""
-LEVELS = 12.0
-"""Levels by which a block may differ from what the change for the whole picture explains."""
 PARTS = 4
 """Largest patches that are looked at one by one."""
 ALIKE = 1.0
 """Mean difference, in levels, below which two pictures are of the same colours, and no change is sought."""
 EXPLAINED = 1.5
 """Mean difference that a smooth change may leave and explains all, so that no other filter is sought."""
-AMONG = 0.7
-"""Share of the blocks around an edge that agree or are plain, for it to be asked: where a picture meets what it is set
-into, one of the two always has an edge."""
 MEANT = 0.3
 """How much another filter may leave open, and is meant."""
 PATCH = 100.0
 """Blocks of a patch that weigh, where directions are compared, as if nothing were explained."""
-JUMP = 16.0
-"""Levels between neighbouring cells from which a difference has an edge there."""
-FAINT, FAINT_SHARE = 10.0, 0.25
-"""Levels between those cells, and the share of that edge, below which a picture shows none itself."""
 MOST = 24.0
 """Levels at which a block's difference is counted at most: a sticker's is no measure of the rest."""
+
+FEWEST = 6
+"""Fewest blocks whose colours tell anything."""
+BEHIND = 0.5
+"""How many times as much as a smooth change of all a thing may leave that stands before another background."""
 
 Way = tuple[Values, Values, Values]
 """The colours that a change may have led to, what of them is clipped, and those before it."""
@@ -73,6 +68,9 @@ class Colour:
         unexplained: what is left as a share of that, a sticker or a text not counted at its full difference.
         misfit: mean difference of the channel that differs most, in levels of 255, each block's `MOST` at most, in the
             direction in which it is less. It is no sign of a pair: it tells which of several originals fits best.
+        words: what was done beside a smooth change, for a person; empty where nothing was.
+        among: bool `[rows, columns]`, the blocks that were compared: all seen, or those of a thing before another
+            background.
     """
 
     luma: float
@@ -93,12 +91,37 @@ class Colour:
     contrast: float
     unexplained: float
     misfit: float
+    words: str = ""
+    among: Mask | None = field(default=None, compare=False)
 
 
 Patch = tuple[Mask, float]
 """Blocks that lie together, and how many they count for."""
-Tried = tuple[Colour, Explained, list[Patch]]
-"""What a change leaves, the change, and the largest patches that are left."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """A change that was tried.
+
+    Attributes:
+        told: what it leaves.
+        patches: the largest patches that are left.
+        compared: the blocks that it was held against.
+        words: what it did beside a smooth change, for a person.
+    """
+
+    told: Colour
+    fit: Explained
+    patches: list[Patch]
+    compared: Blocks
+    words: str = ""
+
+    @property
+    def doubt(self) -> float:
+        """How much it leaves open: a patch that keeps its outline says more than a mean."""
+        return self.told.unexplained + self.told.part / PATCH
+
+
 UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, MOST)
 """Of pictures that overlap in too few blocks to tell."""
 
@@ -110,60 +133,73 @@ def colour(compared: Blocks) -> Colour:
     direction is told that leaves less unexplained. Where both have the same colours as they are, no change is sought;
     where a smooth one leaves something open, the filters that none explains are tried too.
     """
-    asked = compared.seen & (compared.agrees | ~compared.textured)
-    if asked.sum() < 6:
+    asked = compared.asked
+    if asked.sum() < FEWEST:
         return UNKNOWN
     ours, our_ends, theirs, their_ends = (
         one.astype(np.float64) for one in (compared.ours, compared.our_ends, compared.theirs, compared.their_ends)
     )
     ways: list[Way] = [(ours, our_ends, theirs), (theirs, their_ends, ours)]
-
-    def tried(fit: Explained) -> Tried:
-        return _told(fit, asked, compared)
-
-    told, fit, patches = min((tried(unchanged(*way)) for way in ways), key=lambda one: one[0].left)
-    if told.misfit < ALIKE:
-        return _completed((told, fit, patches), asked, compared)
+    as_they_are = [_tried(unchanged(*way), compared) for way in ways]
+    plainest = min(as_they_are, key=lambda one: one.told.left)
+    if plainest.told.misfit < ALIKE:
+        return _completed(plainest)
     at = amid(ours, theirs, asked)
 
-    def smooth(way: Way) -> Tried:
-        return tried(explained(*way, asked, compared.agrees, at))
+    def smooth(way: Way, words: str = "") -> Tried:
+        return _tried(explained(*way, asked, compared.agrees, at), compared, words)
 
     every = [smooth(way) for way in ways]
     best = min(every, key=_doubt)
     shown, meant = spread(compared.seen, ours), list[Tried]()
-    for seen, ends, before in ways if best[0].misfit > EXPLAINED else ():
-        for one in filtered(seen, before, shown, at):
-            way = seen, ends, one.colours
-            other = tried(unchanged(*way)) if one.alone else smooth(way)
-            if _doubt(other) < min(one.leaves * _doubt(best), MEANT):
-                meant.append(other)
-    told, fit, patches = min(meant, key=_doubt, default=best)
-    misfit = min(one.misfit for one, *_ in (*every, *meant))
-    return _completed((replace(told, misfit=misfit), fit, patches), asked, compared)
+    if best.told.misfit > EXPLAINED:
+        meant += (one for one in map(_before_another, ways, as_they_are) if one and one.doubt < _least(best, BEHIND))
+        for seen, ends, before in ways:
+            for one in filtered(seen, before, shown, at):
+                way = seen, ends, one.colours
+                other = _tried(unchanged(*way), compared, one.words) if one.alone else smooth(way, one.words)
+                if other.doubt < _least(best, one.leaves):
+                    meant.append(other)
+    chosen = min(meant, key=_doubt, default=best)
+    misfit = min(one.told.misfit for one in (*every, *meant))
+    return _completed(replace(chosen, told=replace(chosen.told, misfit=misfit)))
 
 
-def _completed(best: Tried, asked: Mask, compared: Blocks) -> Colour:
+def _before_another(way: Way, as_it_is: Tried) -> Tried | None:
+    """Returns what no change leaves of a thing that stands before another background; None where that is the same."""
+    thing = without_background(as_it_is.compared, as_it_is.fit.left)
+    if thing is None or thing.asked.sum() < FEWEST:
+        return None
+    return _tried(unchanged(*way), thing, "one before another background")
+
+
+def _least(best: Tried, leaves: float) -> float:
+    """Returns how much a filter must leave less of than, to be meant, that may leave so many times as much as the best
+    smooth change."""
+    return min(leaves * best.doubt, MEANT)
+
+
+def _completed(best: Tried) -> Colour:
     """Adds to what a change leaves what is asked of the best one alone."""
-    told, fit, patches = best
-    edge, bare = _edge(fit, asked, compared)
-    edged = [(size, _bare(patch, edge, bare)) for patch, size in patches]
+    edge, bare = outline.edge(best.fit, best.compared)
+    edged = [(size, outline.bare_share(patch, edge, bare)) for patch, size in best.patches]
     return replace(
-        told,
-        missing=_missing(fit, compared.seen),
+        best.told,
+        missing=outline.missing(best.fit, best.compared.seen),
         bare=max(edged, default=(0.0, 0.0))[1],
         thing=max((size * (1 - share) for size, share in edged), default=0.0),
+        words=best.words,
+        among=best.compared.seen,
     )
 
 
 def _doubt(tried: Tried) -> float:
-    """Returns how much a direction leaves open: a patch that keeps its outline says more than a mean."""
-    told, *_ = tried
-    return told.unexplained + told.part / PATCH
+    return tried.doubt
 
 
-def _told(fit: Explained, asked: Mask, compared: Blocks) -> Tried:
+def _tried(fit: Explained, compared: Blocks, words: str = "") -> Tried:
     """Measures what a change of one picture's colours into the other's leaves, of the asked blocks."""
+    asked = compared.asked
     agrees = compared.agrees[asked]
     change, light = fit.change, fit.light[asked]
     seen, expected = (by_block(cells, asked.shape)[asked] for cells in (fit.seen, fit.expected))
@@ -199,52 +235,7 @@ def _told(fit: Explained, asked: Mask, compared: Blocks) -> Tried:
         unexplained=_mean(left.clip(max=2 * LEVELS), told) / max(_mean(_chroma(seen), told), LEVELS),
         misfit=float(np.abs(apart).max(axis=1).clip(max=MOST).mean()),
     )
-    return measured, fit, patches
-
-
-def _missing(fit: Explained, seen: Mask) -> float:
-    """Returns how many cells the colour has that is missing most; the lesser of the two pictures' numbers."""
-    cells = spread(seen, fit.seen)
-    shown, expected = fit.seen[cells], fit.expected[cells]
-    left = beyond_clipping(shown - expected, at_ends(shown))
-    same = (np.abs(left @ LUMA) < 2 * LEVELS) & (np.linalg.norm(left @ CHROMA.T, axis=1) < LEVELS)
-    return min(_unshown(one, same) for one in (expected, shown))
-
-
-def _edge(fit: Explained, asked: Mask, compared: Blocks) -> tuple[Values, Mask]:
-    """Returns how strong the edges are between cells that differ and cells that do not, in levels above `JUMP`, and
-    where one of the pictures shows none. Within what is seen through, the picture's own edges differ, and are not
-    asked; nor is the border of what both pictures show."""
-    cv2, around = opencv(), np.ones((3, 3), np.uint8)
-    left = beyond_clipping(fit.seen - fit.expected, at_ends(fit.seen)).astype(np.float32)
-    odd = cv2.medianBlur((np.abs(left).max(axis=2) > LEVELS).astype(np.uint8), 3)
-    among = cv2.blur(asked.astype(np.float32), (5, 5), borderType=cv2.BORDER_CONSTANT) >= AMONG
-    edge = cv2.morphologyEx(odd, cv2.MORPH_GRADIENT, around) & spread(among, odd)
-    jump, *shown = (
-        cv2.morphologyEx(one, cv2.MORPH_GRADIENT, around).max(axis=2) for one in (left, compared.ours, compared.theirs)
-    )
-    return (jump - JUMP).clip(min=0) * edge, np.minimum(*shown) < np.maximum(FAINT, FAINT_SHARE * jump)
-
-
-def _bare(patch: Mask, edge: Values, bare: Mask) -> float:
-    """Returns the share of a patch's edge that is bare, strong edges counting for more; 0 where it has none."""
-    near = opencv().dilate(patch.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
-    strength = edge * spread(near, edge)
-    return float(strength[bare].sum() / max(strength.sum(), 1.0))
-
-
-def _unshown(colours: Values, same: Mask) -> float:
-    """Returns the cells of the colour that is least shown in the same place, less those that are; colours are sorted by
-    steps, and again by steps that begin half of one later, as one may lie across an edge of two."""
-    steps = np.column_stack([colours @ LUMA / TONE, (colours @ CHROMA.T + 128.0) / HUE])
-    across = int(256 / HUE) + 2
-    most = 0.0
-    for shift in (0.0, 0.5):
-        tone, blue, red = np.floor(steps + shift).astype(np.int64).T
-        number = (tone * across + blue) * across + red
-        found, shown = np.bincount(number), np.bincount(number, weights=same)
-        most = max(most, float((found * (1 - shown / np.maximum(found, 1) / SHOWN)).max()))
-    return most
+    return Tried(measured, fit, patches, compared, words)
 
 
 def _chroma(colours: Values) -> Values:

@@ -1,4 +1,5 @@
-"""The light over a picture: what falls off smoothly (a vignette, a shadow), scales brightness and leaves colours."""
+"""What changes slowly over a picture: the light, which falls off smoothly (a vignette, a shadow), scales brightness and
+leaves colours; and the waves that haze and brightness of parts are made of."""
 
 from __future__ import annotations
 
@@ -41,3 +42,14 @@ def bowl(grid: tuple[int, int]) -> Values:
     """Returns what a light over blocks is made of, float64 `[rows, columns, 5]`: 1, down, across, and their squares."""
     down, across = np.meshgrid(*(np.linspace(-0.5, 0.5, side) for side in grid), indexing="ij")
     return np.stack([np.ones(grid), down, across, down**2, across**2], axis=-1)
+
+
+@lru_cache(64)
+def waves(grid: tuple[int, int], count: int) -> Values:
+    """Returns what changes slowly over a grid, float64 `[rows, columns, count²]`: products of at most `count` - 1 half
+    waves down and across, as in a cosine transform."""
+    down, across = (
+        np.cos(np.pi * np.arange(count) * (np.arange(side)[:, None] + 0.5) / side) for side in grid
+    )
+    products: Values = (down[:, None, :, None] * across[None, :, None, :]).reshape(*grid, -1)
+    return products

@@ -7,7 +7,7 @@ cast, no colour at all); a recoloured variant differs in places.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -64,6 +64,15 @@ class Blocks:
     @property
     def agrees(self) -> Mask:
         return self.seen & self.textured & (self.correlation >= AGREES)
+
+    @property
+    def asked(self) -> Mask:
+        """Blocks whose colours are compared: those that agree, or are plain in both."""
+        return self.agrees | (self.seen & ~self.textured)
+
+    def among(self, blocks: Mask) -> Blocks:
+        """Returns the same of which only some blocks count as seen in both pictures."""
+        return replace(self, seen=self.seen & blocks)
 
 
 def blocks(first: Features, second: Features, alignment: Alignment, side: int) -> Blocks | None:

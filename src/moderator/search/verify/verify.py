@@ -56,7 +56,7 @@ def verify(first: Features, second: Features) -> Verification:
         return Verification(same, 0.0, None, f"{alignment.inliers} keypoints agree, what is around them does not")
     tones = colour(measured.fine)
     copy, variant = model.copy_and_variant(same, signs.coloured(measured, tones))
-    region = _region(measured)
+    region = _region(measured, measured.fine if tones.among is None else measured.fine.among(tones.among))
     if region is not None and measured.turned:
         region = region.reversed
     note = f"{alignment.inliers} keypoints agree"
@@ -64,16 +64,18 @@ def verify(first: Features, second: Features) -> Verification:
         note += ", mirrored"
     if alignment.bend is not None:
         note += ", one picture bent"
+    if tones.words:
+        note += f", {tones.words}"
     if measured.stored:
         note += "; told by stored features alone, as the reference's file is gone"
     return Verification(copy, variant, region, note, None if measured.stored else round(tones.misfit, 4))
 
 
-def _region(measured: signs.Measured) -> Region | None:
+def _region(measured: signs.Measured, compared: Blocks) -> Region | None:
     """Returns the convex hull of the blocks that agree, or are plain in both, around the largest patch."""
     cv2 = opencv()
-    fine, first, second = measured.fine, measured.onto, measured.laid
-    patch = largest(_consistent(fine))
+    first, second = measured.onto, measured.laid
+    patch = largest(compared.asked)
     if not patch.any():
         return None
     rows, columns = patch.shape
@@ -95,11 +97,6 @@ def _shared(corners: npt.NDArray[np.float64], bend: Bend | None, picture: Featur
     at = corners if bend is None else corners + bend.away(corners)
     shares: npt.NDArray[np.float64] = (at / (picture.width, picture.height)).clip(0.0, 1.0)
     return shares
-
-
-def _consistent(fine: Blocks) -> npt.NDArray[np.bool_]:
-    plain = fine.seen & ~fine.textured
-    return fine.agrees | plain
 
 
 def _polygon(corners: npt.NDArray[np.float64]) -> tuple[tuple[float, float], ...]:

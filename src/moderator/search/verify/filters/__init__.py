@@ -10,9 +10,13 @@ import numpy as np
 from moderator.search.verify.cells import Places, Values
 from moderator.search.verify.filters.bands import banded
 from moderator.search.verify.filters.clarity import clearer
+from moderator.search.verify.filters.covers import covered
 from moderator.search.verify.filters.even import equalised
+from moderator.search.verify.filters.haze import hazed
 from moderator.search.verify.filters.jpeg import crushed
 from moderator.search.verify.filters.palette import indexed
+from moderator.search.verify.filters.parts import brightened_in_parts
+from moderator.search.verify.filters.split import drawn_apart
 from moderator.search.verify.filters.steps import posterised
 from moderator.search.verify.filters.veil import veiled
 from moderator.search.verify.geometry import Mask
@@ -26,15 +30,17 @@ class Filtered:
     """What a filter makes of colours.
 
     Attributes:
+        words: what it did, for a person.
         colours: float64 `[rows, columns, 3]`, by cell, not clipped.
         leaves: how many times as much as a smooth change it may leave and is meant all the same: the less, the freer it
             is to make one colour another.
         alone: whether no smooth change is sought beside it.
     """
 
+    words: str
     colours: Values
     leaves: float
-    alone: bool
+    alone: bool = True
 
 
 def filtered(seen: Values, before: Values, shown: Mask, at: Places) -> Iterator[Filtered]:
@@ -47,13 +53,17 @@ def filtered(seen: Values, before: Values, shown: Mask, at: Places) -> Iterator[
     away = (seen - before)[at]
     most = PLAINLY * np.abs(away - np.median(away, axis=0)).mean()
     for one in (
-        Filtered(posterised(seen, before, at), 2.5, alone=False),
-        Filtered(equalised(seen, before, shown, at), 2.0, alone=True),
-        Filtered(crushed(seen, before, at), 1.0, alone=True),
-        Filtered(indexed(seen, before, at), 1.0, alone=True),
-        Filtered(clearer(seen, before, at), 0.5, alone=True),
-        Filtered(veiled(seen, before, at), 0.2, alone=True),
-        Filtered(banded(seen, before, shown), 0.2, alone=True),
+        Filtered("one posterised", posterised(seen, before, at), 2.5, alone=False),
+        Filtered("one equalised", equalised(seen, before, shown, at), 2.0),
+        Filtered("one at the lowest quality of JPEG", crushed(seen, before, at), 1.0),
+        Filtered("one in few colours of its own", indexed(seen, before, at), 1.0),
+        Filtered("red, green and blue of one drawn apart", drawn_apart(seen, before), 1.0),
+        Filtered("patches of one colour over one", covered(seen, before, shown), 1.0),
+        Filtered("one in other local contrast", clearer(seen, before, at), 0.5),
+        Filtered("parts of one brightened or darkened", brightened_in_parts(seen, before, at), 0.4),
+        Filtered("one under a gradient", veiled(seen, before, at), 0.2),
+        Filtered("one under bands", banded(seen, before, shown), 0.2),
+        Filtered("one under haze", hazed(seen, before, at), 0.2),
     ):
         if np.abs(seen - one.colours.clip(0, 255))[at].mean() < most:
             yield one

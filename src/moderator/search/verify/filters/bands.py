@@ -49,7 +49,7 @@ def banded(seen: Values, before: Values, shown: Mask) -> Values:
         return before
     under = moved
     for _ in range(2):
-        layer = _layer(seen, before, under)
+        layer = layer_of(seen, before, under)
         bins, covers = _turned(away, layer, shown)
         under = shown & (covers[bins] > 0.99)
         if not under.any():
@@ -60,7 +60,7 @@ def banded(seen: Values, before: Values, shown: Mask) -> Values:
     return laid
 
 
-def _layer(seen: Values, before: Values, under: Mask) -> Values:
+def layer_of(seen: Values, before: Values, under: Mask) -> Values:
     """Returns what one colour, seen through, adds to every cell, by the cells that lie under it (Huber, 1964)."""
     wanted, given = seen[under], before[under]
     heard = np.ones((len(given), 1))
