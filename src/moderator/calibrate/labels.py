@@ -10,6 +10,7 @@ from pathlib import Path
 from moderator.contracts import Store
 from moderator.decisions import NO_MATCH, listed, sha256_of
 from moderator.errors import ArgumentError
+from moderator.intake.manifest import refuse_long
 from moderator.policy import Policy
 
 SAME = {"1": True, "true": True, "yes": True, "same": True, "match": True,
@@ -55,9 +56,7 @@ def read_labels(path: Path, same: bool | None = None) -> list[Labelled]:
 
 
 def _labelled(path: Path, line: int, row: Mapping[str, str | None], same: bool | None) -> Labelled:
-    if None in row:
-        hint = "put a field that holds a comma in quotation marks"
-        raise ArgumentError(f"{path}, line {line}: more fields than the header names", hint=hint)
+    refuse_long(path, line, row)
     first, second = row.get("first"), row.get("second")
     if not first or not second:
         raise ArgumentError(f"{path}, line {line}: name two files, in the columns first and second")

@@ -103,8 +103,9 @@ def _standing_out(picture: Image.Image) -> Image.Image:
         cv2.setRNGSeed(1)
         inner, models = (edge, edge, width - 2 * edge, height - 2 * edge), (np.zeros((1, 65)), np.zeros((1, 65)))
         cv2.grabCut(small, found, inner, *models, 3, cv2.GC_INIT_WITH_RECT)
-    inside = Image.fromarray(np.where(found % 2 == 1, 255, 0).astype(np.uint8))  # surely or probably the thing
-    if not STANDING[0] < (found % 2 == 1).mean() < STANDING[1]:
+    thing = found % 2 == 1  # surely or probably
+    inside = Image.fromarray(np.where(thing, 255, 0).astype(np.uint8))
+    if not STANDING[0] < thing.mean() < STANDING[1]:
         inside = Image.new("L", (width, height), 0)
         ImageDraw.Draw(inside).ellipse((0, 0, width - 1, height - 1), 255)
     return inside.resize(picture.size, Image.Resampling.BICUBIC)

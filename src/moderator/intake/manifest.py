@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from moderator.errors import ArgumentError
 
@@ -74,11 +75,16 @@ def _row(manifest: Path, number: int, columns: Mapping[str | None, object]) -> R
     if column is None:
         hint = f"name it one of: {', '.join(PATH_COLUMNS)}; columns are separated by commas"
         raise ArgumentError(f"{manifest}, line {number}: no path column", hint=hint)
-    if None in columns:
-        hint = "put a field that holds a comma in quotation marks"
-        raise ArgumentError(f"{manifest}, line {number}: more fields than the header names", hint=hint)
+    refuse_long(manifest, number, columns)
     path = columns[column]
     if not isinstance(path, str) or not path:
         raise ArgumentError(f"{manifest}, line {number}: the path is empty")
     rest = {str(key): str(value) for key, value in columns.items() if key != column and value is not None}
     return Row(str(manifest.parent / path), rest)
+
+
+def refuse_long(file: Path, number: int, columns: Mapping[Any, object]) -> None:
+    """Raises: ArgumentError for a row of a CSV file, as `csv.DictReader` gives it, with more fields than its header."""
+    if None in columns:
+        hint = "put a field that holds a comma in quotation marks"
+        raise ArgumentError(f"{file}, line {number}: more fields than the header names", hint=hint)

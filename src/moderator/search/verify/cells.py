@@ -40,16 +40,19 @@ def trusted(away: Levels, near: float) -> Levels:
 def amid(ours: Values, theirs: Values, asked: Mask) -> Places:
     """Returns where the cell lies, of each block asked, that is most like those around it in both pictures: it holds no
     edge of what is clipped."""
-    cv2 = opencv()
-    around = np.ones((3, 3), np.uint8)
-    levels = (one.astype(np.uint8) for one in (ours, theirs))
-    edges = (cv2.morphologyEx(one, cv2.MORPH_GRADIENT, around).max(axis=2) for one in levels)
-    rough = np.add(*edges, dtype=np.int64)
+    rough = np.add(*(jump(one.astype(np.uint8)) for one in (ours, theirs)), dtype=np.int64)
     (rows, columns), side = asked.shape, len(ours) // len(asked)
     inside = rough.reshape(rows, side, columns, side).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
     down, across = (one[asked] for one in np.divmod(inside.argmin(axis=2), side))
     row, column = np.nonzero(asked)
     return side * row + down, side * column + across
+
+
+def jump(colours: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Returns by how much neighbouring cells `[rows, columns, channels]` differ, of the channel that differs most."""
+    cv2 = opencv()
+    most: npt.NDArray[Any] = cv2.morphologyEx(colours, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(axis=2)
+    return most
 
 
 def at_ends(means: Values) -> Values:

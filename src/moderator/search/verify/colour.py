@@ -6,6 +6,7 @@ An edit changes all colours in one way (`change.py`). Where a thing is recoloure
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 import numpy as np
 
@@ -39,6 +40,8 @@ BEHIND = 0.5
 
 Way = tuple[Values, Values, Values]
 """The colours that a change may have led to, what of them is clipped, and those before it."""
+DOUBT = attrgetter("doubt")
+"""What ways of explaining are ordered by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ def colour(compared: Blocks) -> Colour:
         return _tried(explained(*way, asked, compared.agrees, at), compared, words)
 
     every = [smooth(way) for way in ways]
-    best = min(every, key=_doubt)
+    best = min(every, key=DOUBT)
     shown, meant = spread(compared.seen, ours), list[Tried]()
     if best.told.misfit > EXPLAINED:
         meant += (one for one in map(_before_another, ways, as_they_are) if one and one.doubt < _least(best, BEHIND))
@@ -160,7 +163,7 @@ def colour(compared: Blocks) -> Colour:
                 other = _tried(unchanged(*way), compared, one.words) if one.alone else smooth(way, one.words)
                 if other.doubt < _least(best, one.leaves):
                     meant.append(other)
-    chosen = min(meant, key=_doubt, default=best)
+    chosen = min(meant, key=DOUBT, default=best)
     misfit = min(one.told.misfit for one in (*every, *meant))
     return _completed(replace(chosen, told=replace(chosen.told, misfit=misfit)))
 
@@ -191,10 +194,6 @@ def _completed(best: Tried) -> Colour:
         words=best.words,
         among=best.compared.seen,
     )
-
-
-def _doubt(tried: Tried) -> float:
-    return tried.doubt
 
 
 def _tried(fit: Explained, compared: Blocks, words: str = "") -> Tried:

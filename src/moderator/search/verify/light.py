@@ -44,7 +44,7 @@ def bowl(grid: tuple[int, int]) -> Values:
     return np.stack([np.ones(grid), down, across, down**2, across**2], axis=-1)
 
 
-@lru_cache(64)
+@lru_cache(8)  # a megabyte each
 def waves(grid: tuple[int, int], count: int) -> Values:
     """Returns what changes slowly over a grid, float64 `[rows, columns, count²]`: products of at most `count` - 1 half
     waves down and across, as in a cosine transform."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moderator.search.verify.cells import CHROMA, LUMA, Values, at_ends, beyond_clipping, spread
+from moderator.search.verify.cells import CHROMA, LUMA, Values, at_ends, beyond_clipping, jump, spread
 from moderator.search.verify.change import Explained
 from moderator.search.verify.features import opencv
 from moderator.search.verify.geometry import Mask
@@ -47,10 +47,8 @@ def edge(fit: Explained, compared: Blocks) -> tuple[Values, Mask]:
     odd = cv2.medianBlur((np.abs(left).max(axis=2) > LEVELS).astype(np.uint8), 3)
     among = cv2.blur(compared.asked.astype(np.float32), (5, 5), borderType=cv2.BORDER_CONSTANT) >= AMONG
     outline = cv2.morphologyEx(odd, cv2.MORPH_GRADIENT, around) & spread(among, odd)
-    jump, *shown = (
-        cv2.morphologyEx(one, cv2.MORPH_GRADIENT, around).max(axis=2) for one in (left, compared.ours, compared.theirs)
-    )
-    return (jump - JUMP).clip(min=0) * outline, np.minimum(*shown) < np.maximum(FAINT, FAINT_SHARE * jump)
+    away, *shown = (jump(one) for one in (left, compared.ours, compared.theirs))
+    return (away - JUMP).clip(min=0) * outline, np.minimum(*shown) < np.maximum(FAINT, FAINT_SHARE * away)
 
 
 def bare_share(patch: Mask, edge: Values, bare: Mask) -> float:

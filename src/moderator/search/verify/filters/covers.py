@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from moderator.search.verify.cells import Values
+from moderator.search.verify.cells import Values, jump
 from moderator.search.verify.features import opencv
 from moderator.search.verify.filters.bands import MOVED, layer_of
 from moderator.search.verify.geometry import Mask
@@ -33,7 +33,7 @@ def covered(seen: Values, before: Values, shown: Mask) -> Values:
     """
     away = seen - before
     left = shown & (np.abs(away).max(axis=2) > MOVED)
-    jump, itself = (_jump(one) for one in (away, before))
+    steps, itself = (jump(one.astype(np.float32)) for one in (away, before))
     laid = before.copy()
     for _ in range(PATCHES):
         patch = _largest(left)
@@ -42,7 +42,7 @@ def covered(seen: Values, before: Values, shown: Mask) -> Values:
         by = (_under(seen, before, patch, among) for among in (patch, _one_colour(seen, patch)))
         told, under = max(by, key=lambda one: int(one[0].sum()))
         left &= ~(told if told.any() else patch)
-        if told.sum() >= LEAST and _own(told, jump, itself, shown) >= OWN:
+        if told.sum() >= LEAST and _own(told, steps, itself, shown) >= OWN:
             _lay(laid, told, under, seen)
     return laid
 
@@ -87,22 +87,13 @@ def _lay(laid: Values, patch: Mask, under: Values, seen: Values) -> None:
     laid[written] = seen[written]
 
 
-def _jump(colours: Values) -> npt.NDArray[np.float32]:
-    """Returns by how much neighbouring cells differ, of the channel that differs most."""
-    cv2 = opencv()
-    jump: npt.NDArray[np.float32] = cv2.morphologyEx(
-        colours.astype(np.float32), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)
-    ).max(axis=2)
-    return jump
-
-
-def _own(patch: Mask, jump: npt.NDArray[np.float32], itself: npt.NDArray[np.float32], shown: Mask) -> float:
+def _own(patch: Mask, steps: npt.NDArray[np.float32], itself: npt.NDArray[np.float32], shown: Mask) -> float:
     """Returns the share of a patch's outline, strong edges counting for more, where the picture shows none itself."""
     cv2 = opencv()
     around = np.ones((3, 3), np.uint8)
     filled = cv2.morphologyEx(patch.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     outline = cv2.morphologyEx(filled, cv2.MORPH_GRADIENT, around).astype(np.bool_)
     outline &= cv2.erode(shown.astype(np.uint8), around, borderValue=1).astype(np.bool_)
-    strength = (jump - JUMP).clip(min=0) * outline
-    bare = itself < (FAINT_SHARE * jump).clip(*FAINT)
+    strength = (steps - JUMP).clip(min=0) * outline
+    bare = itself < (FAINT_SHARE * steps).clip(*FAINT)
     return float(strength[bare].sum() / max(strength.sum(), 1.0))
