@@ -31,7 +31,7 @@ from moderator.verification import likelier
 
 TARGET = Path(probability.__file__).with_name("probability.json")
 TREES, LEAVES, RATE, L2, LEAST = 300, 8, 0.06, 3.0, 40
-STRUCTURE_CAUTION, COLOURS_CAUTION = 0.2, 0.0
+STRUCTURE_CAUTION, COLOURS_CAUTION = 1.0, 0.0
 """By how much the log odds of the forests are lowered. Chosen on the
 collections left out, by how many copies, views of one scene and things in another colour are told at .9; of what does
 about as well, so that the tests' collages are told, and their two views of a scene are not."""
@@ -43,16 +43,16 @@ SURE = Verify().probability
 KINDS = ("whole", "stored")
 """Of both pictures of a pair, or of one and what is stored of the other."""
 STRUCTURE = {
-    "inliers": 1, "agreed": 1, "kept": 1, "residual": -1, "wander": -1, "stretch": 0, "textured": 0, "agreeing": 1,
-    "fine_share": 1, "fine_correlation": 1, "weakest": 1, "dense": 1, "patch": 1, "coarse_share": 1,
-    "coarse_correlation": 1, "overlap": 0, "overlap_first": 0, "plain": 0, "bent": -1,
+    "inliers": 1, "agreed": 1, "kept": 1, "residual": -1, "wander": -1, "stretch": 0, "elsewhere": -1,
+    "moved_share": -1, "textured": 0, "agreeing": 1, "fine_share": 1, "fine_correlation": 1, "weakest": 1, "dense": 1,
+    "patch": 1, "coarse_share": 1, "coarse_correlation": 1, "overlap": 0, "overlap_first": 0, "plain": 0, "bent": -1,
 }  # fmt: skip
 """Signs that tell whether two pictures are one, and whether more of them must make it likelier (1) or not (-1)."""
 COLOURS = {
     "luma": -1, "plain_luma": -1, "shading": -1, "chroma": -1, "plain_chroma": -1, "left": -1, "recoloured": -1,
     "part": -1, "part_left": -1, "missing": -1, "bare": 1, "thing": -1, "cast": -1, "saturation": 0,
-    "gamma": 0, "contrast": 0, "unexplained": -1, "plain": 0, "fine_share": 1, "coarse_correlation": 0, "overlap": 0,
-    "textured": 0, "fine_correlation": 1, "dense": 1,
+    "gamma": 0, "contrast": 0, "unexplained": -1, "moved": 1, "mostly": 1, "plain": 0, "fine_share": 1,
+    "coarse_correlation": 0, "overlap": 0, "textured": 0, "fine_correlation": 1, "dense": 1,
 }  # fmt: skip
 """The same of whether colours differ by an edit of the whole."""
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from moderator import Finding, Kind, Reference, Registry, Verdict, references, scan
 from moderator.contracts import Progress
@@ -71,6 +72,59 @@ def test_what_is_verified_to_be_a_thing_in_another_colour_is_told_as_a_variant(
     (finding,) = report.findings
     assert (finding.kind, finding.verdict) == (Kind.VARIANT, verdict)
     assert finding.reason.startswith(words)
+
+
+def sketched(picture: Image.Image) -> Image.Image:
+    """Returns a picture as a pencil would draw it: one picture, whose colours no edit that is known explains."""
+    grey = picture.convert("L")
+    blurred = grey.filter(ImageFilter.GaussianBlur(6))
+    ratio = np.asarray(grey, np.float64) / (np.asarray(blurred, np.float64) + 1)
+    return Image.fromarray((255 * ratio).clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
+@pytest.fixture
+def sketch(tmp_path: Path, photographs: Path) -> Path:
+    """A folder with a photograph and a drawing of it, which lie below the threshold of every rule."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    with Image.open(photographs / "astronaut.png") as opened:
+        opened.convert("RGB").save(folder / "astronaut.png")
+        sketched(opened.convert("RGB")).save(folder / "drawn.jpg", quality=90)
+    return folder
+
+
+def test_one_picture_is_told_for_review_however_little_its_edit_resembles_it(
+    sketch: Path, offline: Policy, registry: Registry
+) -> None:
+    first_of_all = sorted(offline.rules, key=lambda rule: rule.detector != "lookalike")
+    policy = offline.model_copy(update={"rules": first_of_all})
+    (finding,) = scan(policy, [str(sketch)], registry=registry).findings
+    assert (finding.rule, finding.kind, finding.verdict) == ("lookalikes", Kind.VARIANT, Verdict.REVIEW)
+    assert not finding.evidence[-1].holds
+    assert finding.reason.startswith("variant: verified at ")
+
+
+def test_a_policy_without_a_rule_on_lookalikes_says_how_many_it_does_not_tell(
+    sketch: Path, offline: Policy, registry: Registry
+) -> None:
+    rules = [rule for rule in offline.rules if rule.detector != "lookalike"]
+    report = scan(offline.model_copy(update={"rules": rules}), [str(sketch)], registry=registry)
+    assert report.findings == ()
+    (note,) = [note for note in report.notes if note.startswith("not told: 1 pair of one picture, ")]
+    assert note.endswith("a rule of the detector `lookalike` would tell them")
+
+
+def test_a_policy_of_copies_alone_says_how_many_prohibited_pictures_it_does_not_tell(
+    sketch: Path, offline: Policy, registry: Registry
+) -> None:
+    rules = [rule for rule in offline.rules if rule.id == "prohibited"]
+    policy = offline.model_copy(update={"rules": rules})
+    with registry.open_store(policy.store or "") as store:
+        ingest = Ingest(store, list(registry.make_embedders(policy).values()), policy.limits)
+        references.add(store, policy, ingest, "prohibited", [str(sketch / "astronaut.png")])
+    report = scan(policy, [str(sketch / "drawn.jpg")], registry=registry)
+    assert report.findings == ()
+    assert any(note.startswith("not told: 1 pair") and "`copies_only: false`" in note for note in report.notes)
 
 
 @pytest.mark.parametrize(("banned", "told"), [(["yellow"], 1), (["red", "yellow"], 1), (["yellow", "red"], 2)])

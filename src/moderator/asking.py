@@ -9,7 +9,7 @@ from moderator.contracts import Embedder, Progress
 from moderator.errors import ArgumentError, ModeratorError
 from moderator.ladder import StoredSearch
 from moderator.models import Fault, Finding
-from moderator.policy import PROHIBITED, Policy, Rule
+from moderator.policy import LOOKALIKE, PROHIBITED, Policy, Rule
 from moderator.registry import Registry, describe
 
 
@@ -28,11 +28,14 @@ def check_prompts(policy: Policy, embedders: Mapping[str, Embedder]) -> None:
 def ask(
     policy: Policy, registry: Registry, asked: Sequence[tuple[Rule, StoredSearch]], progress: Progress
 ) -> tuple[list[Finding], list[Fault]]:
-    """Asks every rule; one whose detector fails is a fault, and the others still answer."""
+    """Asks every rule; one whose detector fails is a fault, and the others still answer.
+
+    Rules on lookalikes are asked last, as they tell what rules on copies refute; findings are in the policy's order.
+    """
     findings: list[Finding] = []
     faults: list[Fault] = []
     with progress.stage("Asking the rules", len(asked)) as advance:
-        for rule, search in asked:
+        for rule, search in sorted(asked, key=lambda one: one[0].detector == LOOKALIKE):
             try:
                 detector = registry.detectors[rule.detector](rule, policy.embedder_of(rule))
                 for finding in detector.detect(search):
@@ -44,7 +47,8 @@ def ask(
                 plugin = registry.owner_of(rule.detector)
                 faults.append(Fault(plugin.name, plugin.version, f"rule {rule.id}", describe(error)))
             advance(1)
-    return findings, faults
+    places = {rule.id: place for place, (rule, _) in enumerate(asked)}
+    return sorted(findings, key=lambda finding: places[finding.rule]), faults
 
 
 def _check(finding: object, rule: Rule) -> None:

@@ -16,7 +16,7 @@ from moderator.contracts import Embedder, Found, Search, Store
 from moderator.gallery import Gallery
 from moderator.lookalikes import Lookalikes
 from moderator.models import Evidence, Image, Kind, Match, Reference
-from moderator.policy import DUPLICATES, Policy, ReferenceSet
+from moderator.policy import DUPLICATES, LOOKALIKE, PROHIBITED, Policy, ReferenceSet
 from moderator.rivals import beside_rivals
 from moderator.search.hashed import Hashed
 from moderator.search.near import Asked, Near
@@ -61,6 +61,7 @@ class StoredSearch(Search):
         self._weighing = Weighing(store, embedders, verifier)
         self._candidates = Candidates(hashed, embedders, self._subjects, near, self.note, self._apart)
         self._verify = None if verifier is None else verifier.chosen
+        self._variants: set[Pair] = set()
         self.notes: list[str] = []
 
     @property
@@ -98,7 +99,15 @@ class StoredSearch(Search):
     def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
         pairs = self._near(embedder, threshold, self._pictures)
         pairs |= self._candidates.hashed("images", self._against)
-        return self.weighed(embedder, threshold, list(unordered(sorted(pairs))))
+        variants: set[Pair] = set()
+        for match in self._weighed(embedder, threshold, list(unordered(sorted(pairs)))):
+            if not match.refuted:
+                yield match
+            elif match.kind is Kind.VARIANT:
+                variants.add((match.content, match.other))
+        self._variants |= variants
+        if not self._policy.rules_of(LOOKALIKE):
+            self._note_untold(len(variants), "a rule of the detector `lookalike`")
 
     @property
     def twins(self) -> Mapping[int, int]:
@@ -108,10 +117,11 @@ class StoredSearch(Search):
         return self._candidates.twins_of.get(content, ())
 
     def weighed(self, embedder: str, threshold: float, pairs: Sequence[Pair]) -> Iterator[Match]:
+        return (match for match in self._weighed(embedder, threshold, pairs) if not match.refuted)
+
+    def _weighed(self, embedder: str, threshold: float, pairs: Sequence[Pair]) -> Iterator[Match]:
         with self._weighing.stage(len(pairs)) as done:
-            for match in self._weighing.matches(pairs, self._rungs(embedder, threshold), done):
-                if not match.refuted:
-                    yield match
+            yield from self._weighing.matches(pairs, self._rungs(embedder, threshold), done)
 
     def _beside_rivals(self, matches: Iterable[Match], sets: Mapping[int, frozenset[str]]) -> Iterator[Match]:
         """Weighs the matches of each picture with references against one another; says of how many that was told."""
@@ -150,7 +160,8 @@ class StoredSearch(Search):
         if not self._policy.rules_of(DUPLICATES):
             self.note("copies are no lookalikes, and the policy has no `duplicates` rule that would tell them")
         among = replace(self._pictures, parts=False)
-        return self._lookalikes.closest(Evidence(embedder, Kind.LOOKALIKE, None, threshold), among, top, asked)
+        rung = Evidence(embedder, Kind.LOOKALIKE, None, threshold)
+        return self._lookalikes.closest(rung, among, top, asked, self._variants)
 
     @cached_property
     def _lookalikes(self) -> Lookalikes:
@@ -181,12 +192,24 @@ class StoredSearch(Search):
         entries = self._sets.entries(sets, {other for _, other in pairs})
         pairs = {pair for pair in pairs if pair[1] in entries}
         strict = self._embedders[embedder].finds_copies if copies_only is None else copies_only
+        untold = 0
         with self._weighing.stage(len(pairs)) as done:
             found = self._weighing.matches(sorted(pairs), self._rungs(embedder, threshold), done)
             named = {content: frozenset(one.set for one in kept) for content, kept in entries.items()}
             for match in self._beside_rivals(found, named):
                 if not (strict and match.refuted):
                     yield match, entries[match.other]
+                else:
+                    untold += match.kind is Kind.VARIANT
+        if all(rule.copies_only is not False for rule in self._policy.rules_of(PROHIBITED)):
+            self._note_untold(untold, "a rule of the detector `prohibited` with `copies_only: false`")
+
+    def _note_untold(self, variants: int, told_by: str) -> None:
+        if variants:
+            self.note(
+                f"not told: {counted(variants, 'pair')} of one picture, in other colours or edited so far that it "
+                f"could be either; {told_by} would tell them"
+            )
 
     @cached_property
     def _pictures(self) -> Asked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 
 from moderator.candidates import Candidates, Pair, unordered
 from moderator.models import Evidence, Match
@@ -43,14 +43,21 @@ class Lookalikes:
         self._copy_rungs = copy_rungs
         self._crowds = crowds
 
-    def closest(self, rung: Evidence, among: Asked, top: int, asked: Least) -> Iterator[Match]:
+    def closest(
+        self, rung: Evidence, among: Asked, top: int, asked: Least, variants: Set[Pair] = frozenset()
+    ) -> Iterator[Match]:
         """Yields for each content of this scan the `top` closest lookalikes by the model and the threshold of `rung`.
 
         A pair is told if it is among the closest of either side that is of this scan: a favourite hides nothing.
+
+        Args:
+            variants: pairs that were verified as one picture in other colours; they come first, however alike.
         """
         kept: Counter[int] = Counter()
-        pairs = unordered(pair for pair, _ in self._near(rung, among))
-        matches = self._weighing.matches(pairs, (*self._copy_rungs, rung), None)
+        rungs, known = (*self._copy_rungs, rung), list(unordered(sorted(variants)))
+        others = islice(unordered([*known, *(pair for pair, _ in self._near(rung, among))]), len(known), None)
+        verified = sorted(self._weighing.matches(known, rungs, lambda _more: None), key=lambda match: match.farness)
+        matches = chain(verified, self._weighing.matches(others, rungs, None))
 
         def least(first: int, second: int) -> float | None:
             thresholds = (asked(*pair) for pair in self._stood_for(first, second))
@@ -59,11 +66,13 @@ class Lookalikes:
         def wanted(match: Match) -> bool:
             return any(kept[one] < top for one in self._sides(match))
 
-        for match in self._no_copies(matches, least, wanted):
+        for match in self._no_copies(matches, least, wanted, variants):
             if wanted(match):
                 kept.update(self._sides(match))
+                variant = (match.content, match.other) in variants
                 for first, second in self._stood_for(match.content, match.other):
-                    if (one := _at_least(replace(match, content=first, other=second), asked)) is not None:
+                    one = _asked(replace(match, content=first, other=second), asked, however_alike=variant)
+                    if one is not None:
                         yield one
 
     def _near(self, rung: Evidence, among: Asked) -> Sequence[tuple[Pair, float]]:
@@ -81,13 +90,17 @@ class Lookalikes:
         yield from ((first, twin) for twin in twins_of.get(second, ()))
 
     def _no_copies(
-        self, matches: Iterable[Match], asked: Least, wanted: Callable[[Match], bool]
+        self, matches: Iterable[Match], asked: Least, wanted: Callable[[Match], bool], variants: Set[Pair]
     ) -> Iterator[Match]:
         """Keeps pairs that are `asked` and no copies; verifies, some at a time, only those still `wanted`."""
+
+        def told(match: Match) -> Match | None:
+            return _asked(match, asked, however_alike=(match.content, match.other) in variants)
+
         waiting = iter(matches)
         with self._weighing.stage(None) as done:
             while some := list(islice(waiting, VERIFIED_TOGETHER)):
-                held = [match for found in some if wanted(found) and (match := _at_least(found, asked)) is not None]
+                held = [match for found in some if wanted(found) and (match := told(found)) is not None]
                 if self._weighing.verifies:
                     held = [match for match in held if not any(rung.holds for rung in match.evidence[:2])]
                     held = self._weighing.verified(held, done)
@@ -102,10 +115,10 @@ def _is_lookalike(match: Match) -> bool:
     return match.refuted or not any(rung.holds for rung in match.evidence[:-1])
 
 
-def _at_least(match: Match, asked: Least) -> Match | None:
-    """Returns the match with what is asked of this pair; None where it has less, or is not asked."""
+def _asked(match: Match, asked: Least, *, however_alike: bool) -> Match | None:
+    """Returns the match with what is asked of this pair; None where it is not asked, or has less and that counts."""
     if (least := asked(match.content, match.other)) is None:
         return None
     *others, last = match.evidence
     at_least = replace(match, evidence=(*others, replace(last, threshold=least)))
-    return at_least if at_least.evidence[-1].holds else None
+    return at_least if however_alike or at_least.evidence[-1].holds else None

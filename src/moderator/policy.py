@@ -22,6 +22,8 @@ from moderator.validation import CrossCheck, Vocabulary, problem
 DEFAULT_STORE = "moderator.db"
 DUPLICATES = "duplicates"
 """Rules of this detector say from which similarity on two pictures are copies."""
+LOOKALIKE = "lookalike"
+"""Rules of this detector tell what is alike and no copy."""
 PROHIBITED = "prohibited"
 """Rules of this detector ask reference sets."""
 

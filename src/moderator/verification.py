@@ -145,6 +145,9 @@ def evidence(told: Verification | None, chosen: Verify, rungs: Sequence[Evidence
     if copy < asked and variant >= VARIANT:
         note = f"the same picture in other colours, {told.note}"
         return Evidence(VERIFIED, Kind.VARIANT, variant, VARIANT, note, told.region, told.misfit)
+    if copy < asked <= copy + variant:
+        note = f"the same picture, edited ({copy:.3f}) or in other colours, {told.note}"
+        return Evidence(VERIFIED, Kind.VARIANT, copy + variant, asked, note, told.region, told.misfit)
     note = f"{told.note}; likelier by the perceptual hash" if copy > told.copy else told.note
     return Evidence(VERIFIED, Kind.EDITED_COPY, copy, asked, note, told.region, told.misfit)
 

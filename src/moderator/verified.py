@@ -15,7 +15,7 @@ from moderator.models import Region
 from moderator.search.verify import Verification
 from moderator.search.verify.features import NAME
 
-VERSION = 13
+VERSION = 14
 """Raised when geometry or photometry change what they tell, so that kept verifications are not used again."""
 
 Pair = tuple[int, int]

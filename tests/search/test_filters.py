@@ -123,6 +123,24 @@ def _hazy(cells: Tones) -> Tones:
     return hazy
 
 
+def _lit_from_a_side(cells: Tones) -> Tones:
+    """With warm light that falls in from one side, where it hides what is there."""
+    light = (0.9 - 1.6 * np.linspace(0, 1, cells.shape[1]))[None, :, None].clip(0, 1) * np.array([1.0, 0.5, 0.2])
+    lit: Tones = (255 - (255 - cells) * (1 - light)).astype(np.float32)
+    return lit
+
+
+def _in_a_spotlight(cells: Tones) -> Tones:
+    """Dark but for its middle."""
+    lit = np.outer(*[np.sin(np.linspace(0, np.pi, side)) for side in cells.shape[:2]])[..., None]
+    return cells * (0.2 + 0.8 * lit).astype(np.float32)
+
+
+def _in_other_hues(cells: Tones) -> Tones:
+    """With all hues turned by a third, which exchanges channels."""
+    return np.ascontiguousarray(cells[..., [1, 2, 0]])
+
+
 def _in_parts(cells: Tones) -> Tones:
     """Each part of it brighter or darker, in contrast of its own."""
     down, across = (np.cos(np.linspace(0, 2 * np.pi, side)) for side in cells.shape[:2])
@@ -153,6 +171,9 @@ FILTERS: dict[str, Callable[[Tones], Tones]] = {
 }
 OF_PHOTOGRAPHS = {
     "one under haze": _hazy,
+    "light fallen into one": _lit_from_a_side,
+    "one in shade": _in_a_spotlight,
+    "one in other hues": _in_other_hues,
     "parts of one brightened or darkened": _in_parts,
     "red, green and blue of one drawn apart": _drawn_apart,
     "patches of one colour over one": _labelled,
@@ -202,6 +223,16 @@ def test_what_was_done_to_a_photograph_is_told_and_nearly_all_of_it_keeps_its_co
 def test_a_recoloured_thing_is_told_though_that_was_done_to_all(words: str, seed: int) -> None:
     before, other = photograph(seed)
     told = colour(agreeing(OF_PHOTOGRAPHS[words](other), before, 3))
+    assert told.part >= 25
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_on_a_grey_ground_a_thing_in_other_hues_is_a_thing_in_another_colour(seed: int) -> None:
+    before, _ = photograph(seed)
+    ground = before.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    ground[12:33, 12:33] = before[12:33, 12:33]
+    told = colour(agreeing(_in_other_hues(ground), ground, 3))
+    assert told.words == ""
     assert told.part >= 25
 
 

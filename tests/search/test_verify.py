@@ -217,6 +217,12 @@ def test_a_likely_variant_overrules_the_hash() -> None:
     assert (rung.kind, rung.refutes) == (Kind.VARIANT, True)
 
 
+def test_one_picture_of_which_it_is_open_whether_it_was_edited_or_recoloured_is_told_as_a_variant() -> None:
+    rung = evidence(Verification(0.7, 0.25, EVERYWHERE, "300 keypoints agree"), Verify())
+    assert (rung.kind, rung.score, rung.threshold, rung.refutes) == (Kind.VARIANT, 0.95, 0.9, True)
+    assert rung.note == "the same picture, edited (0.700) or in other colours, 300 keypoints agree"
+
+
 def test_a_region_is_told_in_both_pictures(pictures: dict[str, Image.Image], known: dict[str, Features]) -> None:
     cat = pictures["chelsea"]
     canvas = Image.new("RGB", (cat.width * 2, cat.height), "white")

@@ -70,7 +70,9 @@ class Search(ABC):
     ) -> Iterable[Match]:
         """Pairs like those of `copies`, by embedding alone: for each content of this scan the `top` closest
         that are no copies of it by any rung of the ladder (hashes, and every `duplicates` rule). `asked` tells the
-        least similarity of a pair, not below `threshold`; None leaves it out. What is left out is not counted."""
+        least similarity of a pair, not below `threshold`; None leaves it out. What is left out is not counted. First
+        come those that `copies` has verified to be one picture, though no copies, however alike: so rules on copies are
+        asked first."""
 
     @property
     @abstractmethod

@@ -173,6 +173,32 @@ def split_channels(picture: Image.Image, scene: Scene) -> Image.Image:
     return Image.merge("RGB", (ImageChops.offset(red, away, 0), green, ImageChops.offset(blue, -away, 0)))
 
 
+def other_hues(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Turns all hues by a ninth of a turn or more."""
+    hue, *others = picture.convert("HSV").split()
+    turn = round(255 * scene.random.uniform(1 / 9, 8 / 9))
+    return Image.merge("HSV", (hue.point([(level + turn) % 256 for level in range(256)]), *others)).convert("RGB")
+
+
+def light_leak(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Lets warm light fall in from one side, as into an old camera."""
+    random = scene.random
+    far = np.linspace(0, 1, picture.width, dtype=np.float32)[None, :, None]
+    far = far if random.random() < 0.5 else 1 - far
+    warm = np.array([random.uniform(0.8, 1), random.uniform(0.3, 0.6), random.uniform(0, 0.3)], dtype=np.float32)
+    light = (random.uniform(0.7, 1) - far * random.uniform(1.5, 2.5)).clip(0, 1) * warm
+    return picture_of(255 - (255 - np.asarray(picture, dtype=np.float32)) * (1 - light))
+
+
+def spotlight(picture: Image.Image, scene: Scene) -> Image.Image:
+    """Leaves a round place of it lit and the rest in the dark."""
+    down, across = np.indices(picture.size[::-1], dtype=np.float32)
+    middle = scene.random.uniform(0.35, 0.65, 2) * picture.size[::-1]
+    far = np.hypot(down - middle[0], across - middle[1]) / max(picture.size)
+    lit = 0.15 + 0.9 * np.exp(-((far / scene.random.uniform(0.25, 0.4)) ** 4))
+    return picture_of(np.asarray(picture, dtype=np.float32) * lit[..., None])
+
+
 EDITS = (
     Edit("jpeg-30", "quality", "mild", "saved at quality 30", jpeg(30)),
     Edit("jpeg-10", "quality", "medium", "saved at quality 10", jpeg(10)),
@@ -200,4 +226,7 @@ EDITS = (
     Edit("haze", "tone", "hard", "under fog, smoke or a leak of light", haze),
     Edit("hdr", "tone", "medium", "brightness equalised in each part", hdr),
     Edit("split-channels", "tone", "medium", "red and blue drawn apart", split_channels),
+    Edit("hue", "tone", "hard", "in other hues", other_hues),
+    Edit("light-leak", "tone", "medium", "warm light fallen in from one side", light_leak),
+    Edit("spotlight", "tone", "hard", "dark but for a round place", spotlight),
 )

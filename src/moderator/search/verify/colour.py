@@ -12,7 +12,7 @@ import numpy as np
 
 from moderator.search.verify import outline
 from moderator.search.verify.background import without_background
-from moderator.search.verify.cells import LUMA, Values, amid, by_block, spread
+from moderator.search.verify.cells import LUMA, Values, amid, by_block, most, spread
 from moderator.search.verify.change import Explained, explained, unchanged
 from moderator.search.verify.features import opencv
 from moderator.search.verify.filters import filtered
@@ -35,6 +35,8 @@ MOST = 24.0
 
 FEWEST = 6
 """Fewest blocks whose colours tell anything."""
+MOVED = 0.1, 0.25
+"""Shares of the blocks that move least, by whose levels an edit of the whole is told from one thing's other colour."""
 BEHIND = 0.5
 """How many times as much as a smooth change of all a thing may leave that stands before another background."""
 
@@ -69,8 +71,12 @@ class Colour:
         saturation, gamma: of the change.
         contrast: the mean colour of blocks after the change, in levels from grey: how much there was to compare.
         unexplained: what is left as a share of that, a sticker or a text not counted at its full difference.
+        moved, mostly: levels by which all but a tenth, and all but a quarter, of the blocks differ as they are, without
+            any change. An edit of the whole moves nearly all colours; what stands around a recoloured thing is as it
+            was.
         misfit: mean difference of the channel that differs most, in levels of 255, each block's `MOST` at most, in the
-            direction in which it is less. It is no sign of a pair: it tells which of several originals fits best.
+            direction in which it is less, of all blocks that both pictures show. It is no sign of a pair: it tells
+            which of several originals fits best.
         words: what was done beside a smooth change, for a person; empty where nothing was.
         among: bool `[rows, columns]`, the blocks that were compared: all seen, or those of a thing before another
             background.
@@ -93,6 +99,8 @@ class Colour:
     gamma: float
     contrast: float
     unexplained: float
+    moved: float
+    mostly: float
     misfit: float
     words: str = ""
     among: Mask | None = field(default=None, compare=False)
@@ -124,8 +132,14 @@ class Tried:
         """How much it leaves open: a patch that keeps its outline says more than a mean."""
         return self.told.unexplained + self.told.part / PATCH
 
+    @property
+    def misfit(self) -> float:
+        """The same as `told.misfit`, of all blocks that both show: a thing may differ so that its texture does not
+        agree, as a yellow one on white does from a red one."""
+        return _misfit(self.fit.left[self.compared.seen])
 
-UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, MOST)
+
+UNKNOWN = Colour(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, MOST)
 """Of pictures that overlap in too few blocks to tell."""
 
 
@@ -146,7 +160,7 @@ def colour(compared: Blocks) -> Colour:
     as_they_are = [_tried(unchanged(*way), compared) for way in ways]
     plainest = min(as_they_are, key=lambda one: one.told.left)
     if plainest.told.misfit < ALIKE:
-        return _completed(plainest)
+        return _completed(plainest, plainest.misfit)
     at = amid(ours, theirs, asked)
 
     def smooth(way: Way, words: str = "") -> Tried:
@@ -164,8 +178,7 @@ def colour(compared: Blocks) -> Colour:
                 if other.doubt < _least(best, one.leaves):
                     meant.append(other)
     chosen = min(meant, key=DOUBT, default=best)
-    misfit = min(one.told.misfit for one in (*every, *meant))
-    return _completed(replace(chosen, told=replace(chosen.told, misfit=misfit)))
+    return _completed(chosen, min(one.misfit for one in (*every, *meant)))
 
 
 def _before_another(way: Way, as_it_is: Tried) -> Tried | None:
@@ -182,17 +195,23 @@ def _least(best: Tried, leaves: float) -> float:
     return min(leaves * best.doubt, MEANT)
 
 
-def _completed(best: Tried) -> Colour:
-    """Adds to what a change leaves what is asked of the best one alone."""
-    edge, bare = outline.edge(best.fit, best.compared)
+def _completed(best: Tried, misfit: float) -> Colour:
+    """Adds to what a change leaves what is asked of the best one alone, and the least misfit of all that were tried."""
+    compared = best.compared
+    edge, bare = outline.edge(best.fit, compared)
     edged = [(size, outline.bare_share(patch, edge, bare)) for patch, size in best.patches]
+    ours, theirs = (by_block(one, compared.seen.shape)[compared.asked] for one in (compared.ours, compared.theirs))
+    moved, mostly = np.quantile(most(np.abs(ours - theirs)), MOVED).tolist()
     return replace(
         best.told,
-        missing=outline.missing(best.fit, best.compared.seen),
+        missing=outline.missing(best.fit, compared.seen),
         bare=max(edged, default=(0.0, 0.0))[1],
         thing=max((size * (1 - share) for size, share in edged), default=0.0),
+        moved=moved,
+        mostly=mostly,
+        misfit=misfit,
         words=best.words,
-        among=best.compared.seen,
+        among=compared.seen,
     )
 
 
@@ -232,9 +251,15 @@ def _tried(fit: Explained, compared: Blocks, words: str = "") -> Tried:
         gamma=change.gamma,
         contrast=float(_chroma(seen).mean()),
         unexplained=_mean(left.clip(max=2 * LEVELS), told) / max(_mean(_chroma(seen), told), LEVELS),
-        misfit=float(np.abs(apart).max(axis=1).clip(max=MOST).mean()),
+        moved=0.0,
+        mostly=0.0,
+        misfit=_misfit(apart),
     )
     return Tried(measured, fit, patches, compared, words)
+
+
+def _misfit(left: Values) -> float:
+    return float(most(np.abs(left)).clip(max=MOST).mean())
 
 
 def _chroma(colours: Values) -> Values:

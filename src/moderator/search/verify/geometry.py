@@ -33,6 +33,7 @@ class Alignment:
         ours, theirs: float32 `[inliers, 2]`, the keypoints that agree.
         mirrored: whether the map turns left into right.
         bend: how the first picture is bent beyond the map, which all else is told of it laid straight.
+        elsewhere: matches off the map that agree on another one, as those of a thing do that moved in between.
     """
 
     matrix: Matrix3
@@ -43,6 +44,7 @@ class Alignment:
     theirs: Points
     mirrored: bool
     bend: Bend | None = None
+    elsewhere: int = 0
 
     def scale(self, second: Features) -> float:
         """Returns how many pixels of the first picture one of the second covers, near the matched keypoints."""

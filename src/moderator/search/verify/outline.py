@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moderator.search.verify.cells import CHROMA, LUMA, Values, at_ends, beyond_clipping, jump, spread
+from moderator.search.verify.cells import CHROMA, LUMA, Values, at_ends, beyond_clipping, jump, most, spread
 from moderator.search.verify.change import Explained
 from moderator.search.verify.features import opencv
 from moderator.search.verify.geometry import Mask
@@ -44,7 +44,7 @@ def edge(fit: Explained, compared: Blocks) -> tuple[Values, Mask]:
     asked; nor is the border of what both pictures show."""
     cv2, around = opencv(), np.ones((3, 3), np.uint8)
     left = beyond_clipping(fit.seen - fit.expected, at_ends(fit.seen)).astype(np.float32)
-    odd = cv2.medianBlur((np.abs(left).max(axis=2) > LEVELS).astype(np.uint8), 3)
+    odd = cv2.medianBlur((most(np.abs(left)) > LEVELS).astype(np.uint8), 3)
     among = cv2.blur(compared.asked.astype(np.float32), (5, 5), borderType=cv2.BORDER_CONSTANT) >= AMONG
     outline = cv2.morphologyEx(odd, cv2.MORPH_GRADIENT, around) & spread(among, odd)
     away, *shown = (jump(one) for one in (left, compared.ours, compared.theirs))

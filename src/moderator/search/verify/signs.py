@@ -14,14 +14,14 @@ from moderator.search.verify.geometry import Alignment, inside, wander
 from moderator.search.verify.photometry import COARSE, FINE, Blocks, blocks, largest, stored_blocks
 
 SIGNS = (
-    "inliers", "agreed", "kept", "residual", "wander", "stretch",
+    "inliers", "agreed", "kept", "residual", "wander", "stretch", "elsewhere", "moved_share",
     "textured", "agreeing", "fine_share", "fine_correlation", "weakest", "dense", "patch",
     "coarse_share", "coarse_correlation", "overlap", "overlap_first",
     "luma", "plain_luma", "shading", "chroma", "plain_chroma", "left", "recoloured", "cast", "saturation", "gamma",
-    "contrast", "part", "part_left", "missing", "bare", "thing", "unexplained", "plain", "bent",
+    "contrast", "part", "part_left", "missing", "bare", "thing", "unexplained", "moved", "mostly", "plain", "bent",
 )  # fmt: skip
 """Names of the numbers in `Measured.signs`, in order."""
-TONES = slice(SIGNS.index("luma"), SIGNS.index("unexplained") + 1)
+TONES = slice(SIGNS.index("luma"), SIGNS.index("mostly") + 1)
 """Those of colour."""
 
 WEAK, FEW = 0.2, 6
@@ -99,6 +99,7 @@ def _signs(
             np.log1p(alignment.inliers),
             alignment.inliers / max(1, alignment.tentative), alignment.inliers / max(1, min(ours, theirs)),
             alignment.residual, wander(alignment), np.log(singular[0] / singular[1]),
+            np.log1p(alignment.elsewhere), alignment.elsewhere / max(1, alignment.elsewhere + alignment.inliers),
             np.log1p(asked.sum()), np.log1p(fine.agrees.sum()), share, correlation, weakest(fine),
             dense, np.log1p(patch),
             coarse_share, coarse_correlation,
@@ -122,7 +123,8 @@ def _tones(tones: Colour) -> tuple[float, ...]:
         tones.luma, tones.plain_luma, tones.shading, tones.chroma, tones.plain_chroma, float(np.log1p(tones.left)),
         tones.recoloured, tones.cast, tones.saturation, tones.gamma, float(np.log1p(tones.contrast)),
         float(np.log1p(tones.part)), float(np.log1p(tones.part_left)), float(np.log1p(tones.missing)),
-        tones.bare, float(np.log1p(tones.thing)), tones.unexplained,
+        tones.bare, float(np.log1p(tones.thing)), tones.unexplained, float(np.log1p(tones.moved)),
+        float(np.log1p(tones.mostly)),
     )  # fmt: skip
 
 

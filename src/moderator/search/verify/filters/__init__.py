@@ -12,7 +12,8 @@ from moderator.search.verify.filters.bands import banded
 from moderator.search.verify.filters.clarity import clearer
 from moderator.search.verify.filters.covers import covered
 from moderator.search.verify.filters.even import equalised
-from moderator.search.verify.filters.haze import hazed
+from moderator.search.verify.filters.haze import GLOW, SHADE, hazed
+from moderator.search.verify.filters.hue import turned
 from moderator.search.verify.filters.jpeg import crushed
 from moderator.search.verify.filters.palette import indexed
 from moderator.search.verify.filters.parts import brightened_in_parts
@@ -63,7 +64,10 @@ def filtered(seen: Values, before: Values, shown: Mask, at: Places) -> Iterator[
         Filtered("parts of one brightened or darkened", brightened_in_parts(seen, before, at), 0.4),
         Filtered("one under a gradient", veiled(seen, before, at), 0.2),
         Filtered("one under bands", banded(seen, before, shown), 0.2),
-        Filtered("one under haze", hazed(seen, before, at), 0.2),
+        Filtered("one under haze", hazed(seen, before, at), 0.4),
+        Filtered("light fallen into one", hazed(seen, before, at, GLOW), 0.4),
+        Filtered("one in shade", hazed(seen, before, at, SHADE), 0.4),
+        Filtered("one in other hues", turned(seen, before, shown, at), 0.5),
     ):
         if np.abs(seen - one.colours.clip(0, 255))[at].mean() < most:
             yield one

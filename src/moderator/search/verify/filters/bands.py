@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from moderator.search.verify.cells import Values, trusted
+from moderator.search.verify.cells import Values, most, trusted
 from moderator.search.verify.geometry import Mask
 
 MOVED = 12.0
@@ -44,7 +44,7 @@ def banded(seen: Values, before: Values, shown: Mask) -> Values:
         shown: bool, the cells that both pictures show.
     """
     away = seen - before
-    moved = shown & (np.abs(away).max(axis=2) > MOVED)
+    moved = shown & (most(np.abs(away)) > MOVED)
     if not SHARE[0] * shown.sum() < moved.sum() < SHARE[1] * shown.sum():
         return before
     under = moved
@@ -63,16 +63,16 @@ def banded(seen: Values, before: Values, shown: Mask) -> Values:
 def layer_of(seen: Values, before: Values, under: Mask) -> Values:
     """Returns what one colour, seen through, adds to every cell, by the cells that lie under it (Huber, 1964)."""
     wanted, given = seen[under], before[under]
-    heard = np.ones((len(given), 1))
+    heard = np.ones(len(given))
     through, added = 0.0, np.zeros(3)
     for _ in range(ROUNDS):
-        total = heard.sum()
-        mean, meant = ((heard * one).sum(axis=0) / total for one in (given, wanted))
+        mean, meant = (heard @ one / heard.sum() for one in (given, wanted))
         apart = given - mean
-        through = float((heard * apart * (wanted - meant)).sum() / ((heard * apart**2).sum() + RIDGE))
+        weighted = heard[:, None] * apart
+        through = float(np.vdot(weighted, wanted - meant) / (np.vdot(weighted, apart) + RIDGE))
         through = min(max(through, 0.0), THROUGH)
         added = (meant - through * mean).clip(0, 255 * (1 - through))
-        heard = trusted(np.abs(wanted - through * given - added).max(axis=1, keepdims=True), NEAR)
+        heard = trusted(most(np.abs(wanted - through * given - added)), NEAR)
     layer: Values = (through - 1) * before + added
     return layer
 
@@ -80,7 +80,7 @@ def layer_of(seen: Values, before: Values, under: Mask) -> Values:
 def _turned(away: Values, layer: Values, shown: Mask) -> tuple[Numbers, Values]:
     """Returns which place across the bands each cell has, in the direction in which they explain most, and how much of
     each place lies under one, float64 `[places]`, in [0, 1]."""
-    wanted, most = ((one * layer).sum(axis=2)[shown] for one in (away, layer))
+    wanted, most = (np.einsum("rcx,rcx->rc", one, layer)[shown] for one in (away, layer))
 
     def covers(turn: float) -> tuple[Values, float]:
         """Returns those shares, and by how much less they leave than no band, as a sum of squares, negative."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from moderator.search.verify.cells import Values, jump
+from moderator.search.verify.cells import Values, jump, most
 from moderator.search.verify.features import opencv
 from moderator.search.verify.filters.bands import MOVED, layer_of
 from moderator.search.verify.geometry import Mask
@@ -32,7 +32,7 @@ def covered(seen: Values, before: Values, shown: Mask) -> Values:
         shown: bool, the cells that both pictures show.
     """
     away = seen - before
-    left = shown & (np.abs(away).max(axis=2) > MOVED)
+    left = shown & (most(np.abs(away)) > MOVED)
     steps, itself = (jump(one.astype(np.float32)) for one in (away, before))
     laid = before.copy()
     for _ in range(PATCHES):
@@ -63,7 +63,7 @@ def _one_colour(seen: Values, patch: Mask) -> Mask:
     steps = (seen[patch] / STEP).astype(np.int64) @ (1 << np.array([0, 8, 16]))
     _, places, counts = np.unique(steps, return_inverse=True, return_counts=True)
     mean = seen[patch][places == counts.argmax()].mean(axis=0)
-    same: Mask = patch & (np.abs(seen - mean).max(axis=2) <= STEP)
+    same: Mask = patch & (most(np.abs(seen - mean)) <= STEP)
     return same
 
 
@@ -71,7 +71,7 @@ def _under(seen: Values, before: Values, patch: Mask, among: Mask) -> tuple[Mask
     """Returns the cells of a patch that one colour over the picture explains, told by some of them, and what it makes
     of the picture."""
     under = before + layer_of(seen, before, among)
-    return _largest(patch & (np.abs(seen - under).max(axis=2) <= MOVED)), under
+    return _largest(patch & (most(np.abs(seen - under)) <= MOVED)), under
 
 
 def _lay(laid: Values, patch: Mask, under: Values, seen: Values) -> None:

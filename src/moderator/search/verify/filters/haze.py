@@ -1,24 +1,23 @@
-"""What a cloud of one colour over a picture makes of its colours: fog, smoke, light that fell in.
+"""What a cloud of one colour over a picture makes of its colours: fog, light that fell in, shade around a spotlight.
 
 How thick it is changes slowly from place to place, so the outline of a recoloured thing is none of it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from moderator.search.verify.cells import Places, Values, trusted
+from moderator.search.verify.cells import Places, Values, most, trusted
 from moderator.search.verify.light import waves
+from moderator.search.verify.photometry import WHITE
 
-WAVES = 5
+WAVES = 6
 """Waves down, and across, that thickness is made of."""
-THICKEST = 0.7
-"""Most of a picture that a cloud may hide: under more, black would be white."""
 SHOWS, SHOWN = 50.0, 0.5
 """Levels by which a cloud would change a place if it hid all of it, for it to be seen there, and the share of places
 where it must be: white fog on white is not, and a dark thing before it could become any lighter one."""
-HIDES = 0.5
-"""Least share of a channel that a cloud hides where it is thickest: light that falls in adds more than it hides."""
 NEAR, ROUNDS = 5.0, 8
 """Levels by which a place may be off before it counts for less, and rounds of the fit."""
 RIDGE = 400.0
@@ -27,23 +26,46 @@ HELD = np.array([1e-2, 1e-2 * 255**2])
 """The same for its colour, which is then white, and for what it hides, which is then all."""
 
 
-def hazed(seen: Values, before: Values, at: Places) -> Values:
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A kind of cloud.
+
+    Attributes:
+        thickest: most of a picture that it may hide: under more, black would be white.
+        hides: least share of a channel that it hides where it is thickest.
+        black: whether it is black and hides all channels alike; else its colour is fitted, from white on.
+    """
+
+    thickest: float
+    hides: float
+    black: bool = False
+
+
+FOG, GLOW, SHADE = Cloud(0.7, 0.5), Cloud(0.95, 0.0), Cloud(0.85, 1.0, black=True)
+"""Fog hides what is behind it, light that falls in adds more than it hides, shade adds nothing."""
+
+
+def hazed(seen: Values, before: Values, at: Places, cloud: Cloud = FOG) -> Values:
     """Returns the colours of the second picture's cells under the cloud that makes them most like those seen, fitted at
     one place of each block in turns, how thick it is and its colour; as they are where it would hardly be seen."""
     every = waves(before.shape[:2], WAVES)
     over, given, wanted = every[at], before[at], (seen - before)[at]
-    colour, hides = np.full(3, 255.0), np.ones(3)
+    colour, hides = np.full(3, 0.0 if cloud.black else 255.0), np.ones(3)
     heard = np.ones((len(given), 1))
     for _ in range(ROUNDS):
         numbers = _thickness(over, colour - hides * given, wanted, heard)
-        thick = (over @ numbers).clip(0, THICKEST)[:, None]
-        colour, hides = _colour(thick, given, wanted, heard)
-        heard = trusted(np.abs(wanted - thick * (colour - hides * given)).max(axis=1, keepdims=True), NEAR)
+        thick = (over @ numbers).clip(0, cloud.thickest)[:, None]
+        if not cloud.black:
+            colour, hides = _colour(thick, given, wanted, heard)
+            hides = hides.clip(cloud.hides, 1.0)
+        adds = thick * (colour - hides * given)
+        left = np.where((given + adds >= WHITE) & (given + wanted >= WHITE), 0.0, np.abs(wanted - adds))
+        heard = trusted(most(left), NEAR)[:, None]
     full = colour - hides * given
-    if (np.abs(full).max(axis=1) > SHOWS).mean() < SHOWN:
+    if (most(np.abs(full)) > SHOWS).mean() < SHOWN:
         return before
-    cloud = (every @ _thickness(over, full, wanted, heard)).clip(0, THICKEST)[..., None]
-    hazy: Values = before + cloud * (colour - hides * before)
+    thickness = (every @ _thickness(over, full, wanted, heard)).clip(0, cloud.thickest)[..., None]
+    hazy: Values = before + thickness * (colour - hides * before)
     return hazy
 
 
@@ -62,4 +84,4 @@ def _colour(thick: Values, given: Values, wanted: Values, heard: Values) -> tupl
     weighted = (design * heard).transpose(0, 2, 1)
     aim = (weighted @ wanted.T[..., None])[..., 0] + HELD * (255.0, 1.0)
     added, hides = np.linalg.solve(weighted @ design + np.diag(HELD), aim[..., None])[..., 0].T
-    return added.clip(0, 255), hides.clip(HIDES, 1.0)
+    return added.clip(0, 255), hides

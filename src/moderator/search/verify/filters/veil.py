@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moderator.search.verify.cells import Places, Values, trusted
+from moderator.search.verify.cells import Places, Values, most, trusted
 from moderator.search.verify.light import bowl
 
 UNIT = 100.0
@@ -32,7 +32,7 @@ def veiled(seen: Values, before: Values, at: Places) -> Values:
         weighted = (design * heard[..., None]).reshape(-1, 12)
         system = weighted.T @ design.reshape(-1, 12) + RIDGE * np.eye(12)
         numbers = np.linalg.solve(system, weighted.T @ wanted.ravel())
-        heard = trusted(np.abs(wanted - design @ numbers).max(axis=1, keepdims=True), NEAR)
+        heard = trusted(most(np.abs(wanted - design @ numbers)), NEAR)[:, None]
     scale, *added = numbers.reshape(4, 3)
     if (over @ scale).min() < THROUGH * UNIT or (over @ scale).max() > UNIT / THROUGH:
         return before
