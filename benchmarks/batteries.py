@@ -70,7 +70,7 @@ EVERYDAY = (
     *("noise", "brightness", "greyscale", "filter", "text", "meme", "stickers", "screenshot", "collage-2x2"),
     "picture-in-picture",
 )
-"""Twenty edits that people make every day, by which the goal was set: 95% of copies at a precision of .999."""
+"""Twenty edits that people make every day: the goal was set with as many kinds, of which it names a few."""
 
 
 class Own:

@@ -44,8 +44,9 @@ KINDS = ("whole", "stored")
 """Of both pictures of a pair, or of one and what is stored of the other."""
 STRUCTURE = {
     "inliers": 1, "agreed": 1, "kept": 1, "residual": -1, "wander": -1, "stretch": 0, "elsewhere": -1,
-    "moved_share": -1, "textured": 0, "agreeing": 1, "fine_share": 1, "fine_correlation": 1, "weakest": 1, "dense": 1,
-    "patch": 1, "coarse_share": 1, "coarse_correlation": 1, "overlap": 0, "overlap_first": 0, "plain": 0, "bent": -1,
+    "elsewhere_share": -1, "textured": 0, "agreeing": 1, "fine_share": 1, "fine_correlation": 1, "weakest": 1,
+    "dense": 1, "patch": 1, "coarse_share": 1, "coarse_correlation": 1, "overlap": 0, "overlap_first": 0,
+    "plain": 0, "bent": -1,
 }  # fmt: skip
 """Signs that tell whether two pictures are one, and whether more of them must make it likelier (1) or not (-1)."""
 COLOURS = {

@@ -44,7 +44,7 @@ class Lookalikes:
         self._crowds = crowds
 
     def closest(
-        self, rung: Evidence, among: Asked, top: int, asked: Least, variants: Set[Pair] = frozenset()
+        self, rung: Evidence, among: Asked, top: int, asked: Least, variants: Set[Pair]
     ) -> Iterator[Match]:
         """Yields for each content of this scan the `top` closest lookalikes by the model and the threshold of `rung`.
 

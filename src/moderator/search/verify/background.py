@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moderator.search.verify.cells import Values, most
+from moderator.search.verify.cells import Values, border, most
 from moderator.search.verify.features import opencv
 from moderator.search.verify.outline import LEVELS
 from moderator.search.verify.photometry import Blocks
@@ -28,10 +28,10 @@ def without_background(compared: Blocks, left: Values) -> Blocks | None:
     cv2, around = opencv(), np.ones((3, 3), np.uint8)
     seen = compared.seen
     other = seen & ~compared.agrees & (compared.textured | (most(np.abs(left)) > LEVELS))
-    border = seen & ~cv2.erode(seen.astype(np.uint8), around, borderValue=0).astype(np.bool_)
+    edge = border(seen, 1)
     _, labels = cv2.connectedComponents(other.astype(np.uint8), connectivity=8)
-    behind = other & np.isin(labels, labels[border & other])
-    if (behind & border).sum() < ALONG * border.sum() or compared.agrees.sum() < KNOWN * seen.sum():
+    behind = other & np.isin(labels, labels[edge & other])
+    if (behind & edge).sum() < ALONG * edge.sum() or compared.agrees.sum() < KNOWN * seen.sum():
         return None
     # What lies next to it holds a part of it.
     return compared.among(~cv2.dilate(behind.astype(np.uint8), around).astype(np.bool_))

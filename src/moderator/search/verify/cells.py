@@ -62,6 +62,13 @@ def jump(colours: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return most(cv2.morphologyEx(colours, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
 
 
+def border(shown: Mask, wide: int) -> Mask:
+    """Returns what of a mask lies within so many places of where it ends."""
+    around = np.ones((2 * wide + 1,) * 2, np.uint8)
+    edge: Mask = shown & ~opencv().erode(shown.astype(np.uint8), around, borderValue=0).astype(np.bool_)
+    return edge
+
+
 def at_ends(means: Values) -> Values:
     """Returns which means are of levels that stand at 0, and which at 255, as shares of 0 and 1, float64 `[2, ...]`."""
     return np.stack([means <= DARK_MEAN, means >= BRIGHT_MEAN]).astype(np.float64)

@@ -21,6 +21,7 @@ from moderator.search.verify.cells import (
     at_ends,
     beyond_clipping,
     by_block,
+    most,
     spread,
     trusted,
 )
@@ -259,7 +260,7 @@ def _held(seen: Singles, clipped: Singles, free: Mask, raw: Singles) -> tuple[Si
     """Returns what each way leaves of each cell, in levels, `[tried, cells]`, and how far each channel of it is trusted
     from then on, `[tried, channels, cells]`: what is clipped, or should be, tells nothing but that it is no less."""
     away = np.abs(beyond_clipping(seen - raw.clip(0, 255), clipped))
-    left = np.maximum(np.maximum(away[:, 0], away[:, 1]), away[:, 2])
+    left: Singles = most(np.moveaxis(away, 1, -1))
     tells = (raw > 0) & (raw < 255) & (free | (away > 1.0))
     return left, trusted(left, NEAR)[:, None] * np.where(tells, np.float32(1.0), np.float32(1e-4))
 

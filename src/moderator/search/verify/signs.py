@@ -14,7 +14,7 @@ from moderator.search.verify.geometry import Alignment, inside, wander
 from moderator.search.verify.photometry import COARSE, FINE, Blocks, blocks, largest, stored_blocks
 
 SIGNS = (
-    "inliers", "agreed", "kept", "residual", "wander", "stretch", "elsewhere", "moved_share",
+    "inliers", "agreed", "kept", "residual", "wander", "stretch", "elsewhere", "elsewhere_share",
     "textured", "agreeing", "fine_share", "fine_correlation", "weakest", "dense", "patch",
     "coarse_share", "coarse_correlation", "overlap", "overlap_first",
     "luma", "plain_luma", "shading", "chroma", "plain_chroma", "left", "recoloured", "cast", "saturation", "gamma",

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from moderator.search.verify.cells import CHROMA, Places, Values
+from moderator.search.verify.cells import CHROMA, Places, Singles, Values, border
 from moderator.search.verify.features import opencv
 from moderator.search.verify.geometry import Mask
 
@@ -36,16 +36,16 @@ def turned(seen: Values, before: Values, shown: Mask, at: Places) -> Values:
         return before
     given, wanted = before[at], seen[at]
     matrix = min(_mixes(), key=lambda one: float(np.abs(wanted - _mixed(given, one)).mean()))
-    turn = min(range(1, TURNS), key=lambda one: float(np.abs(wanted - _in_hues(given, one)).mean()))
-    both = _mixed(before, matrix), _in_hues(before, turn)
+    hues = _hues(given)
+    turn = min(range(1, TURNS), key=lambda one: float(np.abs(wanted - _in_hues(hues, one)).mean()))
+    both = _mixed(before, matrix), _in_hues(_hues(before), turn)
     return min(both, key=lambda one: float(np.abs(wanted - one[at]).mean()))
 
 
 def _coloured_along(colours: Values, shown: Mask) -> bool:
     """Whether most of the border of what is shown has a colour."""
-    side = 2 * max(1, round(BORDER * min(shown.shape))) + 1
-    inner = opencv().erode(shown.astype(np.uint8), np.ones((side, side), np.uint8), borderValue=0).astype(np.bool_)
-    away = np.linalg.norm(colours[shown & ~inner] @ CHROMA.T, axis=1)
+    along = border(shown, max(1, round(BORDER * min(shown.shape))))
+    away = np.linalg.norm(colours[along] @ CHROMA.T, axis=1)
     return bool((away > COLOURED).mean() >= ALONG) if len(away) else False
 
 
@@ -62,10 +62,18 @@ def _mixed(colours: Values, matrix: Values) -> Values:
     return mixed
 
 
-def _in_hues(colours: Values, turn: int) -> Values:
-    """Returns colours of other hues with the same saturation and value (HSV: Smith, SIGGRAPH 1978)."""
+def _hues(colours: Values) -> Singles:
+    """Returns hue in degrees, saturation and value (HSV: Smith, SIGGRAPH 1978), float32 of the same shape."""
     cv2 = opencv()
-    hsv = cv2.cvtColor(colours.reshape(1, -1, 3).clip(0, 255).astype(np.float32), cv2.COLOR_RGB2HSV)
-    hsv[..., 0] = (hsv[..., 0] + 360 * turn / TURNS) % 360
-    back: Values = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).reshape(colours.shape).astype(np.float64)
+    levels = colours.reshape(1, -1, 3).clip(0, 255).astype(np.float32)
+    told: Singles = cv2.cvtColor(levels, cv2.COLOR_RGB2HSV).reshape(colours.shape)
+    return told
+
+
+def _in_hues(hues: Singles, turn: int) -> Values:
+    """Returns colours of other hues with the same saturation and value."""
+    cv2 = opencv()
+    other = hues.reshape(1, -1, 3).copy()
+    other[..., 0] = (other[..., 0] + 360 * turn / TURNS) % 360
+    back: Values = cv2.cvtColor(other, cv2.COLOR_HSV2RGB).reshape(hues.shape).astype(np.float64)
     return back
