@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from PIL import Image as Photographs
@@ -418,6 +419,31 @@ class Wrong(Detector):
         return ["a finding"]  # type: ignore[list-item]
 
 
+class Hears(Detector):
+    """Tells no finding, and keeps which of its kind was asked when."""
+
+    order: ClassVar[list[str]] = []
+
+    def detect(self, search: Search) -> Iterable[Finding]:
+        self.order.append(self.rule.id)
+        return ()
+
+
+class Early(Hears):
+    name = "early"
+
+
+class Late(Hears):
+    name = "late"
+    asked_last = True
+
+
+class Hearing:
+    @hookimpl
+    def register_detectors(self) -> Iterable[type[Detector]]:
+        return [Early, Late]
+
+
 class Bad:
     @hookimpl
     def register_detectors(self) -> Iterable[type[Detector]]:
@@ -447,6 +473,14 @@ def test_a_rule_whose_plugin_fails_is_named_and_the_others_answer(
     assert says in fault.message
     assert named(report, "copies")
     assert report.exit_code(Verdict.BLOCK) == 2
+
+
+def test_a_detector_that_is_asked_last_waits_for_rules_that_stand_below_it(uploads: Path, tmp_path: Path) -> None:
+    Hears.order.clear()
+    document = fake_policy(tmp_path).model_dump(mode="json")
+    document["rules"] = [{"id": one, "detector": one, "threshold": 0.5} for one in ("late", "early")]
+    scan(Policy.model_validate(document), [str(uploads)], registry=fake_registry(Hearing()))
+    assert Hears.order == ["early", "late"]
 
 
 def test_a_plugin_hears_of_a_finished_scan_and_its_failure_is_a_fault(policy: Policy, uploads: Path) -> None:

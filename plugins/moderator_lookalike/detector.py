@@ -44,6 +44,7 @@ class Lookalike(Detector):
     name = "lookalike"
     summary = "similar pictures that are no copies; views of one sku are merged, other colours are variants"
     options_model = LookalikeOptions
+    asked_last = True
 
     def detect(self, search: Search) -> Iterable[Finding]:
         def asked(first: int, second: int) -> float | None:

@@ -9,7 +9,7 @@ from moderator.contracts import Embedder, Progress
 from moderator.errors import ArgumentError, ModeratorError
 from moderator.ladder import StoredSearch
 from moderator.models import Fault, Finding
-from moderator.policy import LOOKALIKE, PROHIBITED, Policy, Rule
+from moderator.policy import PROHIBITED, Policy, Rule
 from moderator.registry import Registry, describe
 
 
@@ -30,12 +30,12 @@ def ask(
 ) -> tuple[list[Finding], list[Fault]]:
     """Asks every rule; one whose detector fails is a fault, and the others still answer.
 
-    Rules on lookalikes are asked last, as they tell what rules on copies refute; findings are in the policy's order.
+    Findings are in the policy's order, whichever rules are `asked_last`.
     """
     findings: list[Finding] = []
     faults: list[Fault] = []
     with progress.stage("Asking the rules", len(asked)) as advance:
-        for rule, search in sorted(asked, key=lambda one: one[0].detector == LOOKALIKE):
+        for rule, search in sorted(asked, key=lambda one: registry.detectors[one[0].detector].asked_last):
             try:
                 detector = registry.detectors[rule.detector](rule, policy.embedder_of(rule))
                 for finding in detector.detect(search):

@@ -71,8 +71,8 @@ class Search(ABC):
         """Pairs like those of `copies`, by embedding alone: for each content of this scan the `top` closest
         that are no copies of it by any rung of the ladder (hashes, and every `duplicates` rule). `asked` tells the
         least similarity of a pair, not below `threshold`; None leaves it out. What is left out is not counted. First
-        come those that `copies` has verified to be one picture, though no copies, however alike: so rules on copies are
-        asked first."""
+        come those that `copies` has verified to be one picture, though no copies, however alike: see
+        `Detector.asked_last`."""
 
     @property
     @abstractmethod
@@ -113,6 +113,8 @@ class Detector(ABC):
     """One line for `moderator plugins`."""
     options_model: ClassVar[type[BaseModel]] = Options
     """The type of the rule's `options`."""
+    asked_last: ClassVar[bool] = False
+    """Whether its rules wait for all others: for those that ask `Search.alike`, which tells what `copies` refutes."""
 
     def __init__(self, rule: Rule, embedder: str) -> None:
         self.rule = rule
