@@ -84,7 +84,7 @@ def publish(source: Path) -> None:
     pictures = list(distinct(source, 0))
     made = _among(pictures)
     with tempfile.TemporaryDirectory() as temporary:
-        scored = list(methods.scored(made, Path(temporary), as_set=False))
+        scored = [one for one in methods.scored(made, Path(temporary), as_set=False) if isinstance(one, Scored)]
     relations = _relations(pictures)
     ranked = [row(one.name, one.scores, relations) for one in scored if "verified" not in one.name]
     called = [Called(one.name, dict(_called(one, relations))) for one in scored if one.default is not None]

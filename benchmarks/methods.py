@@ -10,9 +10,11 @@ import numpy as np
 
 from benchmarks.collection import Collection
 from benchmarks.figures import Scored, Scores
+from benchmarks.peers import Absent
 from moderator import Registry, load_policy
 from moderator.calibrate.verified import probability, telling, told
 from moderator.contracts import Found, Store
+from moderator.errors import ModelError
 from moderator.ingest import Ingest
 from moderator.intake.walk import walk
 from moderator.ladder import StoredSearch
@@ -24,26 +26,38 @@ from moderator.vectors import Ids, Matrix
 from moderator.verification import Verifier
 
 SURE = Verify().probability
-MODELS = {"SSCD": "sscd", "SSCD distilled": "sscd-distilled"}
+EMBEDDER = "sscd"
+"""What the ready policy `offline` calls its embedder, whichever model stands in for it here."""
+MODELS = {
+    "SSCD": (EmbedderSpec(type="onnx", model="sscd"), 0.6),
+    "SSCD distilled": (EmbedderSpec(type="onnx", model="sscd-distilled"), 0.6),
+    "CLIP": (EmbedderSpec(type="clip", model="clip-ViT-B-32"), 0.92),
+}
+"""Models by name, with the similarity from which on the ready policies ask whether two are copies, or one is banned."""
 
 Judged = Sequence[tuple[Found, int]]
 
 
-def policy(model: str, store: Path) -> Policy:
+def policy(model: EmbedderSpec, store: Path) -> Policy:
     """Returns the ready policy `offline` on a model, in a store of its own, telling every verified pair."""
     chosen = load_policy(ready_policies()["offline"])
-    embedders = {"sscd": EmbedderSpec(type="onnx", model=model)}
-    return telling(chosen.model_copy(update={"store": f"sqlite:///{store}", "embedders": embedders}))
+    return telling(chosen.model_copy(update={"store": f"sqlite:///{store}", "embedders": {EMBEDDER: model}}))
 
 
-def scored(collection: Collection, folder: Path, *, as_set: bool = True) -> Iterator[Scored]:
+def scored(collection: Collection, folder: Path, *, as_set: bool = True) -> Iterator[Scored | Absent]:
     """Yields the product's methods, each on the same files: pairs by themselves, and unless `as_set` is False, the
-    references as a set, of which a picture's matches are rivals."""
-    for place, (name, model) in enumerate(MODELS.items()):
-        yield from _model(collection, name, policy(model, folder / f"{model}.db"), hashed=place == 0, as_set=as_set)
+    references as a set, of which a picture's matches are rivals; or why a model cannot be had."""
+    for place, (name, (model, threshold)) in enumerate(MODELS.items()):
+        asked = policy(model, folder / f"{model.model}.db")
+        try:
+            yield from _model(collection, name, asked, threshold, hashed=place == 0, as_set=as_set)
+        except ModelError as error:
+            yield name, str(error)
 
 
-def _model(collection: Collection, name: str, asked: Policy, *, hashed: bool, as_set: bool) -> Iterator[Scored]:
+def _model(
+    collection: Collection, name: str, asked: Policy, threshold: float, *, hashed: bool, as_set: bool
+) -> Iterator[Scored]:
     registry = Registry.discover()
     embedders = registry.make_embedders(asked)
     with registry.open_store(asked.store or "") as store, Verifier(store, asked.limits, asked.verify or Verify()) as it:
@@ -52,16 +66,15 @@ def _model(collection: Collection, name: str, asked: Policy, *, hashed: bool, as
         queries = _read(ingest, [str(one.path) for one in collection.queries])
         search = StoredSearch(store, asked, embedders, queries, known, it)
         started = time.monotonic()
-        threshold = next(rule.threshold for rule in asked.rules if rule.detector == "duplicates")
-        ladder = _placed(search.copies("sscd", threshold), queries, known)
+        ladder = _placed(search.copies(EMBEDDER, threshold), queries, known)
         yield Scored(f"moderator: {name}, verified", ladder, SURE, time.monotonic() - started)
         ids = _contents(queries), _contents(known)
-        cosines = _cosines(store, embedders["sscd"].model, *ids)
+        cosines = _cosines(store, embedders[EMBEDDER].model, *ids)
         yield Scored(f"{name}, cosine alone", cosines, threshold)
         if as_set:
             store.add_references("known", [(content, "", "") for _, content in known], "benchmark")
             search = StoredSearch(store, asked, embedders, queries, None, it)
-            matches = (match for match, _ in search.prohibited("sscd", threshold, ["known"]))
+            matches = (match for match, _ in search.prohibited(EMBEDDER, threshold, ["known"]))
             yield Scored(f"moderator: {name}, as a reference set", _placed(matches, queries, known), SURE)
         if hashed:
             yield Scored("PDQ, eight orientations", _bits(store, *ids), rungs.PDQ_THRESHOLD)

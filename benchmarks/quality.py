@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,6 @@ KEY = (
     "and in 10⁶ comparisons. µAP: micro average precision. s: seconds"
 )
 AXES = "wrong pairs in a million comparisons (the first point: none, told as half a pair)", "share of copies missed"
-CLIP = "CLIP: no row, its weights cannot be had here; with them it is measured like SSCD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class Edited:
 def measured(source: Path, folder: Path, chosen: argparse.Namespace) -> tuple[Collection, list[Scored], dict[str, str]]:
     """Makes a collection and returns every method's scores on it, and which tools cannot be had, with why."""
     made = collection.make(source, folder, _sizes(chosen), chosen.seed, chosen.battery)
-    rows = list(methods.scored(made, folder))
+    rows: list[Scored] = []
     absent: dict[str, str] = {}
-    for one in peers.compared(made, folder) if chosen.peers else ():
+    for one in chain(methods.scored(made, folder), peers.compared(made, folder) if chosen.peers else ()):
         if isinstance(one, Scored):
             rows.append(one)
         else:
@@ -74,8 +74,8 @@ def _sizes(chosen: argparse.Namespace) -> Sizes:
 def publish(name: str, made: Collection, rows: Sequence[Row], absent: Mapping[str, str]) -> None:
     """Prints the tables of one folder and writes quality-<name>.json and quality-edits-<name>.json."""
     telling = [_telling(made, rows[0])] if made.flat.any() else []
-    notes = [KEY, *telling, *(f"{tool}: not measured: {why}" for tool, why in absent.items()), CLIP]
-    told = {"commit": _commit(), "absent": {**absent, "CLIP": CLIP}}
+    notes = [KEY, *telling, *(f"{tool}: not measured: {why}" for tool, why in absent.items())]
+    told = {"commit": _commit(), "absent": absent}
     table.publish(f"quality-{name}", rows, "\n".join([_described(made), *notes]), METHODS, **told)
     strict = f"{PRECISIONS[0]}"
     shares = [one.frozen[strict].by_edit for one in rows[:2]]

@@ -130,3 +130,16 @@ def test_a_copy_that_cannot_be_judged_counts_as_missed_and_tells_why(tmp_path: P
     assert [one.edit.name for one in (padded[0], same[0])] == ["padding", "jpeg-30"]
     assert all("megapixels" in one.unjudged and not one.found for one in padded)
     assert [detected(attempts).value for attempts in (padded, same)] == [0, 1]
+
+
+def test_files_that_are_no_pictures_take_no_picture_s_place(tmp_path: Path, pictures: Path) -> None:
+    for number in range(30):
+        (pictures / f"n{number}.txt").write_text("nothing to see")
+    assert attacked(tmp_path, pictures, "mirror", count=5).pictures == 5
+
+
+def test_a_background_that_cannot_be_read_is_none(tmp_path: Path, pictures: Path) -> None:
+    for number in range(3):
+        (pictures / f"broken-{number}.png").write_bytes((pictures / "0.png").read_bytes()[:60])
+    found = attacked(tmp_path, pictures, "collage-2x2", count=6)
+    assert all(not one.unjudged for one in found.attempts)

@@ -405,6 +405,13 @@ def test_sets_that_hold_nothing_are_noted(shop: Shop) -> None:
     assert "no references in the set weapons" in search.notes[0]
 
 
+def test_a_set_that_holds_nothing_is_noted_though_another_one_is_filled(shop: Shop) -> None:
+    shop.prohibit("weapons", entry("knife", copying(90)))
+    search = shop.scan(entry("a", copying(0)))
+    assert prohibited(search, 10, "weapons", "logos") == []
+    assert [note.partition(":")[0] for note in search.notes] == ["no references in the set logos"]
+
+
 def test_references_are_never_shown_as_pictures_nor_as_copies(shop: Shop) -> None:
     shop.prohibit("weapons", entry("knife", copying(1), meaning(1)), entry("banned/apple", of="apple"))
     search = shop.scan(entry("a", copying(0), meaning(0), of="apple"))

@@ -396,6 +396,20 @@ rules:
     assert all(one.evidence[-1].score >= cosine - 1e-4 for one in fewer if one.evidence[-1].score is not None)
 
 
+def test_a_folder_of_pictures_that_are_fine_is_read_whichever_sets_a_rule_names(uploads: Path, tmp_path: Path) -> None:
+    for name in ("banned", "fine"):
+        picture(tmp_path / name / "known.png", size=48)
+    document = fake_policy(tmp_path).model_dump(mode="json")
+    document["reference_sets"] = {
+        "banned": {"folder": str(tmp_path / "banned")},
+        "fine": {"folder": str(tmp_path / "fine"), "allow": True},
+    }
+    document["rules"] = [{"id": "banned", "detector": "prohibited", "threshold": 0.95, "sets": ["banned"]}]
+    report = judge(Policy.model_validate(document), uploads)
+    assert report.findings == ()
+    assert "banned: pictures left out, as an allowlist matches them as closely: 2" in report.notes
+
+
 def test_texts_that_no_model_reads_are_refused_before_anything_is_read(policy: Policy, uploads: Path) -> None:
     sscd = {"sscd": EmbedderSpec(type="onnx", model="sscd")}
     with pytest.raises(ArgumentError, match="`reds` has prompts, but no rule that asks it has a model that reads text"):

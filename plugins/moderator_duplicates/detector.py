@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from itertools import product
+from itertools import combinations, product
 
 from pydantic import field_validator
 
@@ -19,6 +19,8 @@ from moderator_duplicates.pictures import Pictures, Ranked
 Links = Mapping[int, Mapping[int, Match]]
 """The matches of a node, by the other one."""
 Ranks = Mapping[int, Ranked]
+AT_ONCE = 1_000
+"""Pictures of a group that are compared each with each at once."""
 CROWD = 50
 """A picture with more matches than this is the middle of a crowd (`Search.copies`): they are near to one another."""
 
@@ -57,23 +59,29 @@ class Duplicates(Detector):
         pictures = Pictures(search, self.options.keep)
         self._note_columns(search, pictures)
         links: dict[int, dict[int, Match]] = {content: {} for content in pictures.several}
-        variants = 0
+        variants = unknown = 0
         for match in search.copies(self.embedder, self.rule.threshold):
             if pictures.joins(match):
                 continue
-            pairs = list(product(pictures.kinds(match.content), pictures.kinds(match.other)))
-            if match.strongest.signal not in ("bytes", "pixels") and all(self.options.variant(*pair) for pair in pairs):
+            if self._varies(pictures, match):
                 variants += 1
-            elif any(self._is_asked(*pair) for pair in pairs):
+            elif self._is_told(pictures, match):
                 links.setdefault(match.content, {})[match.other] = match
                 links.setdefault(match.other, {})[match.content] = match
                 pictures.holders.update([match.holder] if match.holder is not None else [])
+            else:
+                unknown += self._is_unknown(pictures, match)
         if variants:
             search.note(f"{self.rule.id}: pairs left to `lookalike`, as variants by the metadata: {variants:,}")
+        if unknown:
+            search.note(
+                f"{self.rule.id}: pairs of copies left out, as the metadata column `{self.options.across}` says "
+                f"nothing of one of the two: {unknown:,}"
+            )
         ranks = {content: pictures.ranked(content) for content in links}
-        self._join_stored(search, links, ranks)
+        self._join_stored(search, pictures, links, ranks)
         crowds = {content: list(matches) for content, matches in links.items() if len(matches) > CROWD}
-        stars = self._stars(search, links, ranks, crowds)
+        stars = self._stars(search, pictures, links, ranks, crowds)
         for keeper, members in stars.items():
             yield from self._group(search, pictures, [keeper, *members], links)
         keepers = {one: keeper for keeper, members in stars.items() for one in (keeper, *members)}
@@ -93,26 +101,51 @@ class Duplicates(Detector):
         for column in (one for one in missing if one not in there and pictures.nodes):
             search.note(f"{self.rule.id} {options.lacking([column], there)}")
 
+    def _varies(self, pictures: Pictures, match: Match) -> bool:
+        """Whether two are one item in two colours by the metadata; neither where their very pixels are the same, nor
+        where a picture would be taken from another seller and verification sees it in the same colours."""
+        if match.strongest.signal in ("bytes", "pixels") or (self.options.across and match.confirmed):
+            return False
+        return all(self.options.variant(*pair) for pair in pictures.pairs(match))
+
+    def _is_told(self, pictures: Pictures, match: Match) -> bool:
+        return any(self._is_asked(*pair) for pair in pictures.pairs(match))
+
+    def _is_unknown(self, pictures: Pictures, match: Match) -> bool:
+        """Whether no metadata tell if one of the two was taken from another."""
+        across = self.options.across
+        images = (image for pair in pictures.pairs(match) for image in pair)
+        return bool(across) and any(not self.options.known(image, across) for image in images)
+
     def _is_asked(self, image: Image, other: Image) -> bool:
         across, within = self.options.across, self.options.within
         return not (across and not self._taken(image, other, across)) and not (
             within and self._taken(image, other, within)
         )
 
-    @staticmethod
-    def _taken(image: Image, other: Image, column: str) -> str:
+    def _taken(self, image: Image, other: Image, column: str) -> str:
         """Says that two images have different values of a column; empty where they do not."""
-        ours, theirs = image.metadata.get(column), other.metadata.get(column)
-        return f"taken: {column} {ours} here, {theirs} there; " if ours and theirs and ours != theirs else ""
+        ours, theirs = self.options.known(image, column), self.options.known(other, column)
+        if not ours or not theirs or ours == theirs:
+            return ""
+        return f"taken: {column} {image.metadata[column].strip()} here, {other.metadata[column].strip()} there; "
 
-    def _link(self, search: Search, links: dict[int, dict[int, Match]], best: int, others: Sequence[int]) -> None:
+    def _link(
+        self, search: Search, pictures: Pictures, links: dict[int, dict[int, Match]], best: int, others: Sequence[int]
+    ) -> None:
         """Asks which of some pictures are copies of the best of them, where that is not known, and links those."""
         pairs = [(best, other) for other in others if other not in links[best]]
         for match in search.weighed(self.embedder, self.rule.threshold, pairs) if pairs else ():
-            links[best][match.other] = links[match.other][best] = match
+            if not self._varies(pictures, match):
+                links[best][match.other] = links[match.other][best] = match
 
     def _stars(
-        self, search: Search, links: dict[int, dict[int, Match]], ranks: Ranks, crowds: Mapping[int, Sequence[int]]
+        self,
+        search: Search,
+        pictures: Pictures,
+        links: dict[int, dict[int, Match]],
+        ranks: Ranks,
+        crowds: Mapping[int, Sequence[int]],
     ) -> dict[int, list[int]]:
         """Returns members by keeper: the best content not yet taken keeps, and what matches it is taken; a member is of
         the closest of the better ones that keep and that it matches.
@@ -130,7 +163,7 @@ class Duplicates(Detector):
                 continue
             taken.add(keeper)
             near = [other for one in (keeper, *links[keeper]) for other in crowds.get(one, ())]
-            self._link(search, links, keeper, [one for one in dict.fromkeys(near) if one not in taken])
+            self._link(search, pictures, links, keeper, [one for one in dict.fromkeys(near) if one not in taken])
             taken.update(links[keeper])
             stars[keeper] = []
         for member in sorted(links.keys() - stars.keys(), key=lambda one: ranks[one]):
@@ -140,7 +173,9 @@ class Duplicates(Detector):
             stars[min(matches, key=lambda one: (*matches[one].farness, ranks[one]))].append(member)
         return stars
 
-    def _join_stored(self, search: Search, links: dict[int, dict[int, Match]], ranks: Ranks) -> None:
+    def _join_stored(
+        self, search: Search, pictures: Pictures, links: dict[int, dict[int, Match]], ranks: Ranks
+    ) -> None:
         """Links stored copies of one scanned picture to the best of them, which `copies` does not, as far as they are
         copies of it: so they are one group. What is no copy of the best is asked about the best of the rest."""
         subjects = set(search.subjects)
@@ -153,7 +188,7 @@ class Duplicates(Detector):
             rest = sorted(stored, key=lambda one: ranks[one])
             while len(rest) > 1:
                 best, *others = rest
-                self._link(search, links, best, others)
+                self._link(search, pictures, links, best, others)
                 rest = [other for other in others if other not in links[best]]
 
     def _group(self, search: Search, pictures: Pictures, nodes: Sequence[int], links: Links) -> Iterator[Finding]:
@@ -161,7 +196,7 @@ class Duplicates(Detector):
         if len(shown) < 2:
             return
         best = shown[0][1]
-        smallest = float(search.similarity(self.embedder, nodes).min())
+        smallest = self._smallest(search, nodes)
         group = Group(hashlib.sha256(best.sha256.encode()).hexdigest()[:12], len(shown), smallest, best)
         offered = self._offered(shown)
         told: set[frozenset[str]] = set()
@@ -178,6 +213,12 @@ class Duplicates(Detector):
                 told_group = group if self._chooses else None
                 yield self.finding(*pair, match.evidence, f"{self._reason(match, pair)}{why}", told_group)
 
+    def _smallest(self, search: Search, nodes: Sequence[int]) -> float:
+        """The least similarity of any two of a group; of a large one in parts, as all at once are too much to hold."""
+        parts = [nodes[start : start + AT_ONCE] for start in range(0, len(nodes), AT_ONCE)]
+        pairs = combinations(parts, 2) if len(parts) > 1 else [(nodes, ())]
+        return min(float(search.similarity(self.embedder, [*one, *other]).min()) for one, other in pairs)
+
     @property
     def _chooses(self) -> bool:
         """Whether there is one to keep: of pictures taken from another seller only where `keep` says whose is."""
@@ -193,9 +234,9 @@ class Duplicates(Detector):
         """Returns the pictures of a group that others are told against: the best two of a node that are asked alike."""
         columns = [column for column in (self.options.across, self.options.within) if column]
         offered: list[tuple[int, Image]] = []
-        met: Counter[tuple[int, tuple[str | None, ...]]] = Counter()
+        met: Counter[tuple[int, tuple[str, ...]]] = Counter()
         for node, image in shown:
-            alike = node, tuple(image.metadata.get(column) for column in columns)
+            alike = node, tuple(self.options.known(image, column) for column in columns)
             met[alike] += 1
             if met[alike] <= 2:
                 offered.append((node, image))
@@ -220,7 +261,9 @@ class Duplicates(Detector):
             if not (sides <= told and {first, second} <= crowded):
                 told |= sides
                 ours = (image for image in pictures.of(first) if image.scanned)
-                pair = next(pair for pair in product(ours, pictures.of(second)) if self._is_asked(*pair))
+                pairs = (pair for pair in product(ours, pictures.of(second)) if self._is_asked(*pair))
+                if (pair := next(pairs, None)) is None:
+                    continue  # only pictures that were stored before differ in what the rule asks
                 ours_first = match.seen_from(first)
                 reason = f"{self._reason(ours_first, pair)}; the two stand in different groups"
                 yield self.finding(*pair, ours_first.evidence, reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from moderator import Image
+from moderator import CatalogueOptions, Image
 
 Criterion = str | Mapping[str, Sequence[str]]
 """A name of `CRITERIA`, or one key (`format`, `folder`, a metadata column) with the values preferred, best first."""
@@ -30,6 +30,11 @@ CRITERIA: Mapping[str, tuple[Callable[[Image], object], Callable[[Image], str]]]
 
 OF_FILES = ("format", "folder")
 """Preferences that are no metadata columns."""
+FORMATS = {
+    **{name: name for name in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")},
+    **{"JPG": "JPEG", "TIF": "TIFF"},
+}
+"""Formats as policies write them, in capitals, by the names that pictures have."""
 
 
 def problem(criterion: Criterion) -> str:
@@ -37,8 +42,10 @@ def problem(criterion: Criterion) -> str:
     if isinstance(criterion, str):
         known = f"known: {', '.join(CRITERIA)}, or a column with its values"
         return "" if criterion in CRITERIA else f"no criterion `{criterion}`; {known}"
-    one = len(criterion) == 1 and all(criterion.values())
-    return "" if one else "a preference is one key with its values, such as `seller: [ours]`"
+    if len(criterion) != 1 or not all(criterion.values()):
+        return "a preference is one key with its values, such as `seller: [ours]`"
+    strange = next((one for one in criterion.get("format", ()) if one.upper() not in FORMATS), None)
+    return f"no format `{strange}`; known: {', '.join(FORMATS)}" if strange else ""
 
 
 def columns_of(keep: Sequence[Criterion]) -> Sequence[str]:
@@ -72,10 +79,10 @@ def _sorts(criterion: Criterion, image: Image) -> object:
 
 def _has(image: Image, key: str, value: str) -> bool:
     if key == "format":
-        return image.format.casefold() == value.casefold()
+        return image.format == FORMATS[value.upper()]
     if key == "folder":  # a folder of this name, or these names in a row, anywhere above the file
         return f"/{value.strip('/')}/" in f"/{image.file or image.path}"
-    return image.metadata.get(key) == value
+    return CatalogueOptions.known(image, key) == value.strip().casefold()
 
 
 def _words(criterion: Criterion) -> tuple[str, Callable[[Image], str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 from moderator import Evidence, Image, Kind, Match, Search
 from moderator_duplicates.keeper import Criterion, rank, why
@@ -62,6 +63,10 @@ class Pictures:
         if node not in self._kinds:
             self._kinds[node] = list({tuple(sorted(one.metadata.items())): one for one in self.of(node)}.values())
         return self._kinds[node]
+
+    def pairs(self, match: Match) -> Sequence[tuple[Image, Image]]:
+        """The pairs of pictures that a match is of, one for each two metadata."""
+        return list(product(self.kinds(match.content), self.kinds(match.other)))
 
     def rank(self, image: Image) -> Ranked:
         """Sorts pictures, the best first."""

@@ -75,10 +75,11 @@ class Lookalike(Detector):
         for image in (image for content in search.subjects for image in search.images(content)):
             for name, value in image.metadata.items():
                 there.setdefault(name, set()).update([value] if value else [])
-        asked, own = self.options.same, self.options.thresholds
-        meant = {name.casefold() for name in there} & {name.casefold() for name in asked}
-        if there and not there.keys() & set(asked) and (meant or "same" in self.options.model_fields_set):
-            search.note(f"{self.rule.id} {self.options.lacking(asked, there)}")
+        own = self.options.thresholds
+        for option, asked in (("same", self.options.same), ("differ", self.options.differ)):
+            meant = {name.casefold() for name in there} & {name.casefold() for name in asked}
+            if there and not there.keys() & set(asked) and (meant or option in self.options.model_fields_set):
+                search.note(f"{self.rule.id} {self.options.lacking(asked, there)}")
         for name in sorted(own.keys() - there.get(self.options.category, set())) if there else ():
             words = f"has a threshold for the {self.options.category} `{name}`, which no scanned picture is of"
             search.note(f"{self.rule.id} {words}")

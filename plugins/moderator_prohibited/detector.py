@@ -26,11 +26,12 @@ class ProhibitedOptions(Options):
     """The closest references of each set that are shown for one picture, or for each place of it where others match."""
     below: Cosine | None = None
     """Leaves matches of this similarity and above, by hash, or verified as copies to a stricter rule: a band for
-    review, in which stays what was verified to be no copy."""
+    review, in which stays what was verified to be no copy, or as none that `probabilities` are content with."""
     thresholds: Mapping[str, Cosine] = Field(default_factory=dict)
     """Least similarity by reference set, in place of the rule's."""
     probabilities: Mapping[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
-    """Least probability of a verified copy by reference set, where one asks more than `verify` in the policy."""
+    """Least probability of a verified copy by reference set, where one asks more than `verify` in the policy; give a
+    rule with `below` the same ones, so that it tells what this leaves out."""
     prompt_threshold: Cosine = PROMPT_THRESHOLD
     """Least similarity of a picture and a text of a set's `prompts`; lower than that of two pictures."""
 
@@ -45,21 +46,29 @@ class Prohibited(Detector):
     def detect(self, search: Search) -> Iterable[Finding]:
         matched: dict[int, dict[str, list[Found]]] = defaultdict(lambda: defaultdict(list))
         allowed: dict[int, list[Match]] = defaultdict(list)
+        unsure: set[int] = set()
         for match, references in self._matches(search):
             for reference in references:
-                if not reference.allow and self._is_sure(match, reference.set):
-                    matched[match.content][reference.set].append((self._told(match, reference.set), reference))
-                elif reference.allow:
+                if reference.allow:
                     allowed[match.content].append(match)
+                elif self.options.below is not None or self._is_sure(match, reference.set):
+                    matched[match.content][reference.set].append((self._told(match, reference.set), reference))
+                else:
+                    unsure.add(match.content)
         fine: set[int] = set()
         for content in (one for one in search.subjects if one in matched):
             for _, found in sorted(matched[content].items()):
                 kept = [one for one in found if not any(_covers(other, one[0]) for other in allowed[content])]
                 fine.update([content] if len(kept) < len(found) else [])
-                yield from self._of_set(search, content, [one for one in kept if self._is_asked(one[0])])
+                yield from self._of_set(search, content, [one for one in kept if self._is_asked(*one)])
+        yield from self._described(search, allowed, fine)
         if fine:
             search.note(f"{self.rule.id}: pictures left out, as an allowlist matches them as closely: {len(fine):,}")
-        yield from self._described(search)
+        if unsure:
+            search.note(
+                f"{self.rule.id}: pictures that are copies, though not as surely as `probabilities` asks: "
+                f"{len(unsure):,}; a rule with `below` and the same `probabilities` would tell them"
+            )
 
     def _matches(self, search: Search) -> Iterator[tuple[Match, Sequence[Reference]]]:
         """Asks the sets of each threshold, and the allowlists at the lowest, so that a closer one is never missed."""
@@ -90,9 +99,10 @@ class Prohibited(Detector):
         rungs = (replace(rung, threshold=asked) if rung is verified else rung for rung in match.evidence)
         return replace(match, evidence=tuple(rungs))
 
-    def _is_asked(self, match: Match) -> bool:
-        below = self.options.below
-        return below is None or match.refuted or (not match.confirmed and match.score < below)
+    def _is_asked(self, match: Match, reference: Reference) -> bool:
+        if (below := self.options.below) is None or match.refuted or not self._is_sure(match, reference.set):
+            return True
+        return not match.confirmed and match.score < below
 
     def _of_set(self, search: Search, content: int, found: list[Found]) -> Iterator[Finding]:
         found.sort(key=lambda one: (one[0].farness, one[1].entry))
@@ -107,10 +117,14 @@ class Prohibited(Detector):
                 if image.scanned:
                     yield self.finding(image, reference, match.evidence, reason)
 
-    def _described(self, search: Search) -> Iterator[Finding]:
-        """Yields the pictures that a prompt fits. A text proves nothing: a person is asked, whatever the rule says."""
+    def _described(self, search: Search, allowed: Mapping[int, Sequence[Match]], fine: set[int]) -> Iterator[Finding]:
+        """Yields the pictures that a prompt fits, less copies of what is fine, which it adds to `fine`. A text proves
+        nothing: a person is asked, whatever the rule says."""
         sets = self.rule.sets or list(search.reference_sets)
         for content, prompt, evidence in search.described(self.embedder, self.options.prompt_threshold, sets):
+            if any(not match.refuted and match.kind is not Kind.LOOKALIKE for match in allowed.get(content, ())):
+                fine.add(content)
+                continue
             for image in search.images(content):
                 if image.scanned:
                     reason = f"the text fits: {evidence[-1].words}"

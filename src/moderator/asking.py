@@ -17,8 +17,8 @@ def check_prompts(policy: Policy, embedders: Mapping[str, Embedder]) -> None:
     """Raises: ArgumentError for texts that no rule could ask about."""
     rules = policy.rules_of(PROHIBITED)
     for name, declared in policy.reference_sets.items():
-        asking = [embedders[policy.embedder_of(rule)] for rule in rules if not rule.sets or name in rule.sets]
-        if declared.prompts and asking and not any(embedder.reads_text for embedder in asking):
+        asking = (embedders[policy.embedder_of(rule)] for rule in rules if not rule.sets or name in rule.sets)
+        if declared.prompts and not any(embedder.reads_text for embedder in asking):
             raise ArgumentError(
                 f"the reference set `{name}` has prompts, but no rule that asks it has a model that reads text",
                 hint="give a `prohibited` rule a CLIP embedder, or remove the prompts",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from moderator.edits import BATTERY, EDITS, Edit
 from moderator.edits.copies import original, save_copies
 from moderator.errors import ArgumentError, PluginError, did_you_mean
 from moderator.ingest import Ingest, Ingested
+from moderator.intake.sniff import HEAD, JUDGED, named_as_picture, sniff
 from moderator.intake.walk import walk
 from moderator.models import Finding, Kind, Report, Verdict
 from moderator.policy import PROHIBITED, Policy
@@ -150,7 +152,7 @@ def attack(
     embedders = registry.make_embedders(policy)
     progress = progress or Progress()
     attacked = _attacked(policy, asked.folder)
-    names, others = _choose(policy, sources, asked)
+    names, behind = _choose(policy, sources, asked)
     with registry.open_store(attacked.store or "") as store:
         ingest = Ingest(store, list(embedders.values()), policy.limits, progress)
         known = ingest.run(walk([str(_originals(asked))]), "picture")
@@ -158,7 +160,9 @@ def attack(
             raise ArgumentError("none of the pictures can be read")
         for name in _sets(attacked):
             references.add(store, attacked, ingest, name, [str(_originals(asked))])
-    copies = _copies(known, asked, others, progress)
+        # Read as any upload is, in a process of its own, before this one opens them.
+        others = ingest.run(walk(behind), "picture").judged if behind else ()
+    copies = _copies(known, asked, [one for found, _ in others if (one := original(found.path)) is not None], progress)
     wanted = Wanted([], between=(str(_originals(asked)), str(_edited(asked))))
     report = judge(attacked, wanted, registry, progress, "attack")
     if report.faults:
@@ -197,23 +201,27 @@ def _edited(asked: Asked) -> Path:
     return asked.folder / "copies"
 
 
-def _choose(policy: Policy, sources: Sequence[str], asked: Asked) -> tuple[Mapping[str, str], list[Pictures.Image]]:
+def _choose(policy: Policy, sources: Sequence[str], asked: Asked) -> tuple[Mapping[str, str], Sequence[str]]:
     """Copies some pictures aside; returns their names by the new path, and a few other pictures for backgrounds."""
     walked = [item[0] for item in walk(sources, exclude=policy.exclude) if isinstance(item, tuple)]
-    if not walked:
-        raise ArgumentError("no pictures to attack with", hint="give files, or folders with pictures")
     order = np.random.default_rng(asked.seed).permutation(len(walked)).tolist()
-    chosen, rest = order[: asked.pictures], order[asked.pictures :]
-    _originals(asked).mkdir()
-    _edited(asked).mkdir()
+    pictures = (walked[place] for place in order if _promises_a_picture(walked[place].path))
     names = {}
-    for number, place in enumerate(chosen):
-        found = walked[place]
+    for number, found in enumerate(islice(pictures, asked.pictures)):
         target = _originals(asked) / f"{number:05}{Path(found.path).suffix}"
+        target.parent.mkdir(exist_ok=True)
         shutil.copyfile(found.path, target)
         names[str(target)] = found.name
-    others = (original(walked[place].path) for place in rest[:BACKGROUNDS])
-    return names, [one for one in others if one is not None]
+    if not names:
+        raise ArgumentError("no pictures to attack with", hint="give files, or folders with pictures")
+    _edited(asked).mkdir()
+    return names, [found.path for found in islice(pictures, BACKGROUNDS)]
+
+
+def _promises_a_picture(path: str) -> bool:
+    """Whether a file begins as a picture or is named as one; what then cannot be read is told."""
+    with Path(path).open("rb") as stream:
+        return named_as_picture(path) or sniff(stream.read(HEAD)) in JUDGED
 
 
 def _copies(

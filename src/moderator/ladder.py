@@ -182,9 +182,9 @@ class StoredSearch(Search):
     def prohibited(
         self, embedder: str, threshold: float, sets: Sequence[str], copies_only: bool | None = None
     ) -> Iterable[tuple[Match, Sequence[Reference]]]:
+        for lacking in self._sets.lacking(sets):
+            self.note(lacking)
         if not self._sets.have_pictures(sets):
-            if lacking := self._sets.lacking(sets):
-                self.note(lacking)
             return
         pairs = self._near(embedder, threshold, Asked("references", self._sets.members(sets)))
         pairs |= self._candidates.hashed("references")

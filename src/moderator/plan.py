@@ -60,6 +60,19 @@ def steps(report: Report, kinds: Collection[Kind], *, identical: bool = False, p
     return list(moved.values())
 
 
+def elsewhere(report: Report, kinds: Collection[Kind]) -> int:
+    """Returns of how many copies the picture of this scan is the one to keep: they were stored by an earlier scan, and
+    are left alone."""
+    from moderator.models import Image
+
+    left: set[str] = set()
+    for finding in report.findings:
+        keeps = finding.group is not None and finding.image == finding.group.keeper and finding.kind in kinds
+        if keeps and isinstance(finding.match, Image) and not finding.match.scanned:
+            left.add(finding.match.file)
+    return len(left)
+
+
 def _one_file(copy: str, keeper: str) -> bool:
     with suppress(OSError):
         return Path(copy).samefile(keeper)

@@ -65,7 +65,7 @@ class ReferenceSet(_Section):
     picture is not reported by any `prohibited` rule, and is counted."""
     prompts: Sequence[Annotated[str, Field(min_length=1)]] = ()
     """Texts as soft references, for rules whose model reads text (CLIP): a picture that a text fits is sent to review,
-    whatever the rule's verdict."""
+    whatever the rule's verdict, unless it is a copy of one that is fine."""
 
 
 class Rule(_Section):
@@ -174,6 +174,12 @@ class Policy(_Section):
     def rules_of(self, detector: str) -> list[Rule]:
         """Returns the rules of a detector, in their order."""
         return [rule for rule in self.rules if rule.detector == detector]
+
+    def sets_of(self, rule: Rule) -> Sequence[str]:
+        """Returns the reference sets that a rule asks: those it names and, as every rule does, the allowlists; empty
+        where it names none, and so asks all there are."""
+        allow = [name for name, declared in self.reference_sets.items() if declared.allow]
+        return [*rule.sets, *allow] if rule.sets else []
 
     def embedder_of(self, rule: Rule) -> str:
         """Returns the name of the embedder that `rule` uses."""

@@ -198,7 +198,7 @@ def _references(
 ) -> tuple[int, list[str]]:
     """Brings reference sets up to date; returns how many references no rule can use, and what to say of it."""
     rules = policy.rules_of(PROHIBITED)
-    wanted = {name for rule in rules for name in (rule.sets or policy.reference_sets)}
+    wanted = {name for rule in rules for name in (policy.sets_of(rule) or policy.reference_sets)}
     notes: list[str] = []
     unread = 0
     for name, mirrored in references.mirror(store, policy, ingest, sorted(wanted)).items():
@@ -206,7 +206,7 @@ def _references(
         if mirrored.rejected:
             files, why = counted(len(mirrored.rejected), "file"), sorted({one.words for one in mirrored.rejected})
             notes.append(f"{files} of the reference set `{name}` cannot be read ({', '.join(why)})")
-    asked = [references.Asked(embedders[policy.embedder_of(rule)], rule.sets) for rule in rules]
+    asked = [references.Asked(embedders[policy.embedder_of(rule)], policy.sets_of(rule)) for rule in rules]
     if lacking := references.complete(store, policy, ingest, asked):
         unread += lacking
         notes.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 
@@ -33,14 +33,15 @@ class Sets:
         """Whether any of these sets holds a picture."""
         return any(not named or name in named for name in self._filled)
 
-    def lacking(self, named: Sequence[str]) -> str:
-        """Returns what to say of sets that hold no picture; empty where they have texts."""
-        if self.prompts(named or list(self.declared)):
-            return ""
-        where = f"the set {', '.join(named)}" if named else "any set"
-        mirrored = any(one.folder for name, one in self.declared.items() if name in named)
-        how = "put pictures into its folder" if mirrored else "fill it with `moderator references add`"
-        return f"no references in {where}: nothing could match; {how}"
+    def lacking(self, named: Sequence[str]) -> Iterator[str]:
+        """Yields what to say of each of these sets that holds neither a picture nor a text; an allowlist may."""
+        if not (named or self.declared):
+            yield "no references in any set: nothing could match; fill it with `moderator references add`"
+        for name in named or self.declared:
+            declared = self.declared.get(name, ReferenceSet())
+            if name not in self._filled and not declared.prompts and not declared.allow:
+                how = "put pictures into its folder" if declared.folder else "fill it with `moderator references add`"
+                yield f"no references in the set {name}: nothing could match; {how}"
 
     def members(self, named: Sequence[str]) -> Callable[[Sequence[int] | None], Sequence[int]]:
         """Returns what narrows contents (of all: None) to those that these sets hold."""

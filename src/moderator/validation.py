@@ -86,6 +86,11 @@ class CrossCheck:
         for name, spec in self._embedders.items():
             fields = _mapping(spec)
             self._plugin(("embedders", name, "type"), "embedder", fields.get("type", "clip"), fields.get("options"))
+        for name, spec in self._sets.items():
+            fields = _mapping(spec)
+            if fields.get("allow") is True and fields.get("prompts"):
+                place = ("reference_sets", name, "prompts")
+                self._refuse(place, "a text proves no picture fine", "an allowlist has pictures alone")
         seen: set[str] = set()
         rules = self._document.get("rules")
         for index, rule in enumerate(rules if isinstance(rules, list) else []):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy.stats import beta, norm
@@ -138,8 +140,18 @@ def test_too_few_pairs_are_refused_with_the_rate_that_could_be_counted(policy: P
     few = impostors(np.random.default_rng(1).random((20, 20)))
     (one, _) = calibrate(policy, measured(few), Wanted(rate=1e-6)).rules
     assert one.after is None
-    assert "190 pairs of different pictures are too few to extrapolate from; a rate of 0.05 and above" in one.refused
+    assert "190 pairs of different pictures are too few to extrapolate from; a rate of 0.053 and above" in one.refused
     assert changes(policy, calibrate(policy, measured(few), Wanted(rate=1e-6))) == ({}, [])
+
+
+@pytest.mark.parametrize("count", [20, 30, 45])
+def test_the_rate_that_a_refusal_names_is_granted(policy: Policy, count: int) -> None:
+    few = measured(impostors(np.random.default_rng(1).random((count, count))))
+    (one, _) = calibrate(policy, few, Wanted(rate=1e-9)).rules
+    named = re.search(r"a rate of (\S+) and above can be counted|reach no rate below (\S+)$", one.refused)
+    assert named is not None
+    granted = calibrate(policy, few, Wanted(rate=float(named[1] or named[2]), cautious=False)).rules[0]
+    assert granted.after is not None
 
 
 def test_a_rule_that_is_none_is_refused(policy: Policy) -> None:

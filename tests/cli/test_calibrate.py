@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tests.cli.conftest import Run
 from tests.scanning import POLICY
@@ -128,3 +129,57 @@ def test_what_cannot_be_calibrated_is_refused(run: Run, folder: Path, arguments:
     ran = run("calibrate", *arguments)
     assert ran.code == 2
     assert says in ran.err
+
+
+def test_what_is_labelled_must_be_a_picture(run: Run, folder: Path) -> None:
+    Path("list.csv").write_text("path\nin/00.png\n")
+    for strange in ("in", "list.csv"):
+        Path("pairs.csv").write_text(f"first,second,same\nin/01.png,in/02.png,no\n{strange},in/00.png,no\n")
+        ran = run("calibrate", "--pairs", "pairs.csv", "--rate", "0.3")
+        assert ran.code == 2
+        assert f"{strange} is no picture" in ran.err
+
+
+def test_pictures_that_are_all_copies_are_refused(run: Run, folder: Path) -> None:
+    for number in range(1, 40):
+        numbered = PngInfo()
+        numbered.add_text("number", f"{number}")
+        Image.open("in/00.png").save(f"in/{number:02}.png", pnginfo=numbered)
+    ran = run("calibrate", folder, "--copies", "1", "--rate", "0.02")
+    assert ran.code == 2
+    assert "each two of the pictures are copies" in ran.err
+
+
+def test_many_copies_of_one_picture_leave_others_to_calibrate_on(run: Run, folder: Path) -> None:
+    for number in range(60):
+        Image.open("in/00.png").resize((65 + number, 65 + number), Image.Resampling.NEAREST).save(f"in/s{number}.png")
+    ran = run("calibrate", folder, "--copies", "1", "--rate", "0.02")
+    assert ran.code in (0, 2), ran.err
+    assert "copies before" in ran.out
+
+
+def test_what_was_measured_is_shown_where_the_policy_cannot_be_written(run: Run, folder: Path) -> None:
+    shared = COMMENTED.replace("threshold: 0.95, verdict: review", "threshold: &t 0.95, verdict: review")
+    Path("policy.yaml").write_text(shared.replace("threshold: 0.95, verdict: block", "threshold: *t, verdict: block"))
+    ran = run("calibrate", folder, "--rate", "0.02", "--copies", "1", "--write", "--json", "out.json")
+    assert ran.code == 2
+    assert "copies after" in ran.out
+    assert json.loads(Path("out.json").read_text())["rules"][0]["after"]
+
+
+def test_a_policy_that_is_written_keeps_its_mode_and_stays_where_links_lead_to(run: Run, folder: Path) -> None:
+    Path("shared").mkdir()
+    Path("policy.yaml").rename("shared/policy.yaml")
+    Path("shared/policy.yaml").chmod(0o644)
+    Path("policy.yaml").symlink_to("shared/policy.yaml")
+    assert run("calibrate", folder, "--rate", "0.02", "--copies", "1", "--write").code == 0
+    assert Path("policy.yaml").is_symlink()
+    assert Path("shared/policy.yaml").stat().st_mode & 0o777 == 0o644
+    assert Path("shared/policy.yaml").read_text() != COMMENTED
+
+
+def test_a_policy_that_is_written_elsewhere_says_what_it_looks_for_there(run: Run, folder: Path) -> None:
+    Path("other").mkdir()
+    ran = run("calibrate", folder, "--rate", "0.02", "--copies", "1", "--output", "other/policy.yaml")
+    assert ran.code == 0
+    assert "other/policy.yaml lies elsewhere than policy.yaml: its store are sought from there" in ran.out

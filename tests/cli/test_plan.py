@@ -57,6 +57,17 @@ def test_the_same_copy_is_kept_however_the_folder_is_named(run: Run, policy_file
     assert "0 to move" in run("plan", "./pictures/a", *move).err
 
 
+def test_a_copy_that_an_earlier_scan_stored_is_left_alone_and_counted(run: Run, policy_file: Path) -> None:
+    keep = "detector: duplicates, options: {keep: [resolution]},"
+    policy_file.write_text(policy_file.read_text().replace("detector: duplicates,", keep))
+    picture(Path("photos/shirt.png"))
+    run("scan", "photos")
+    picture(Path("supplier/larger.png"), size=64)
+    told = run("plan", "supplier", "--edited").err
+    assert "0 to list" in told
+    assert "left alone, as they were stored by an earlier scan and a picture of this one is kept: 1" in told
+
+
 def test_a_folder_for_copies_within_what_is_scanned_is_noted(run: Run, policy_file: Path, twins: Path) -> None:
     move = ("plan", twins, "--action", "move", "--into")
     assert f"lies in {twins}, where the next scan finds the copies again" in run(*move, twins / "aside").err

@@ -267,6 +267,68 @@ def test_an_item_in_another_colour_is_no_copy_and_is_counted() -> None:
     assert search.notes == ["copies: pairs left to `lookalike`, as variants by the metadata: 1"]
 
 
+@pytest.mark.parametrize("colours", [("Blue", "blue"), ("blue ", "blue")])
+def test_a_colour_is_one_however_it_is_written(colours: tuple[str, str]) -> None:
+    pictures = [image(number, sku="7", colour=colour) for number, colour in enumerate(colours)]
+    assert pairs(asked(pictures, {(0, 1): 0.9})) == {("1.jpg", "0.jpg")}
+
+
+def test_one_seller_written_in_two_ways_takes_nothing_from_itself() -> None:
+    assert asked([image(1, seller="Ann"), image(2, seller=" ann")], {(1, 2): 0.9}, across="seller") == []
+
+
+def test_a_picture_taken_from_another_seller_is_told_whatever_colour_its_table_claims() -> None:
+    class Confirmed(FakeSearch):
+        """Verifies each pair as a copy in the same colours."""
+
+        def copies(self, embedder: str, threshold: float) -> Iterable[Match]:
+            rung = Evidence("verified", Kind.EDITED_COPY, 0.99, 0.9, "keypoints agree")
+            return (replace(one, evidence=(rung, *one.evidence)) for one in super().copies(embedder, threshold))
+
+    pictures = [image(1, sku="7", colour="red", seller="ann"), image(2, sku="7", colour="blue", seller="bob")]
+    rule = Rule(id="taken", detector="duplicates", threshold=0.5, options={"across": "seller"})
+    assert pairs(Duplicates(rule, "fake").detect(Confirmed(pictures, {(1, 2): 0.9}))) == {("2.jpg", "1.jpg")}
+
+
+def test_copies_of_a_picture_without_a_seller_are_counted_where_taken_ones_are_asked() -> None:
+    search = FakeSearch([image(1, seller="ann"), image(2, seller="")], {(1, 2): 0.9})
+    rule = Rule(id="taken", detector="duplicates", threshold=0.5, options={"across": "seller"})
+    assert list(Duplicates(rule, "fake").detect(search)) == []
+    assert search.notes == [
+        "taken: pairs of copies left out, as the metadata column `seller` says nothing of one of the two: 1"
+    ]
+
+
+def test_a_scan_of_one_seller_against_what_is_stored_of_others_tells_what_is_taken_and_no_more() -> None:
+    pictures = [
+        image(1, "ann/a.jpg", seller="ann"),
+        replace(stored_image(1, "bob/old.jpg"), metadata={"seller": "bob"}),
+        replace(stored_image(2, "ann/z.jpg"), metadata={"seller": "ann"}),
+        replace(stored_image(3, "a0.jpg"), metadata={"seller": "zed"}, width=900),
+    ]
+    told = pairs(asked(pictures, {(1, 2): 0.9, (1, 3): 0.95}, across="seller", keep=["resolution", "path"]))
+    assert told == {("ann/a.jpg", "a0.jpg")}
+
+
+@pytest.mark.parametrize(("written", "kept"), [("jpg", "1.jpg"), ("JPEG", "1.jpg"), ("png", "2.jpg")])
+def test_a_format_may_be_written_as_files_are_named(written: str, kept: str) -> None:
+    pictures = [replace(image(1), format="JPEG"), replace(image(2), format="PNG")]
+    (finding,) = asked(pictures, {(1, 2): 0.9}, keep=[{"format": [written]}])
+    assert finding.group is not None
+    assert str(finding.group.keeper) == kept
+
+
+def test_a_format_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="no format `jpgg`; known: JPEG, PNG"):
+        asked([image(1)], {}, keep=[{"format": ["jpgg"]}])
+
+
+def test_of_a_large_group_the_least_alike_two_are_found_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moderator_duplicates.detector.AT_ONCE", 2)
+    scores = dict.fromkeys(combinations(range(5), 2), 0.9) | {(1, 4): 0.3}
+    assert {round(one.group.smallest, 3) for one in found(map(image, range(5)), scores) if one.group} == {0.3}
+
+
 # What holds for all
 
 

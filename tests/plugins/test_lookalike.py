@@ -128,3 +128,11 @@ def test_a_table_of_sellers_alone_is_not_said_to_lack_a_sku() -> None:
     search = FakeSearch([image(1, seller="us")], {})
     assert list(Lookalike(Rule(id="alike", detector="lookalike", threshold=0.5), "fake").detect(search)) == []
     assert search.notes == []
+
+
+def test_a_column_of_colours_that_is_written_otherwise_is_told() -> None:
+    search = FakeSearch([image(1, sku="7", Colour="red"), image(2, sku="7", Colour="blue")], {(1, 2): 0.8})
+    assert list(Lookalike(Rule(id="alike", detector="lookalike", threshold=0.5), "fake").detect(search)) == []
+    assert search.notes == [
+        "alike asks for the metadata column `colour` or `color`, which no scanned picture has; they have: Colour, sku"
+    ]

@@ -160,3 +160,25 @@ def test_a_text_that_fits_sends_a_picture_to_review_whatever_the_rule_says() -> 
     assert (finding.verdict, finding.kind) == (Verdict.REVIEW, Kind.LOOKALIKE)
     assert str(finding.match) == "weapons, a photo of a gun, high severity"
     assert finding.reason == "the text fits: 0.310 by fake, 0.30 asked"
+
+
+@pytest.mark.parametrize(("options", "told"), [({}, []), ({"below": 0.6}, [5])])
+def test_a_copy_that_is_not_as_sure_as_its_set_asks_is_left_to_a_band_and_counted(
+    options: Mapping[str, Any], told: list[int]
+) -> None:
+    asked = {"probabilities": {"banned": 0.995}, **options}
+    rule = Rule(id="banned", detector="prohibited", threshold=0.5, options=asked)
+    search = Verified([image(2)], {(2, 105): 0.8}, [entry(5)])  # verified at .9895
+    findings = Prohibited(rule, "fake").detect(search)
+    assert [one.match.entry for one in findings if isinstance(one.match, Reference)] == told
+    left = "banned: pictures that are copies, though not as surely as `probabilities` asks: 1; a rule with `below` and"
+    assert [note.startswith(left) for note in search.notes] == ([] if told else [True])
+
+
+def test_a_text_accuses_no_copy_of_a_picture_that_is_fine() -> None:
+    prompt = Reference("weapons", 4, "a photo of a gun", 0)
+    pictures, scores = [image(1), image(2)], {(1, -4): 0.31, (2, -4): 0.31, (2, 102): 0.95}
+    search = FakeSearch(pictures, scores, [prompt, fine(2)])
+    rule = Rule(id="banned", detector="prohibited", threshold=0.9)
+    assert [one.image.path for one in Prohibited(rule, "fake").detect(search)] == ["1.jpg"]
+    assert search.notes == ["banned: pictures left out, as an allowlist matches them as closely: 1"]

@@ -158,12 +158,15 @@ class _Found:
 
 
 def _threshold(signal: str, impostors: Impostors, tail: Tail, wanted: Wanted) -> _Found:
-    if signal == VERIFIED and wanted.rate * tail.pairs > max(MEASURED, len(tail.scores)):
+    if signal == VERIFIED and wanted.rate * tail.pairs >= max(MEASURED, len(tail.scores)):
         return _Found(EVEN, EVEN, (EVEN, EVEN))  # fewer pairs than that were proposed at all
     point = tail.threshold(wanted.rate)
     if point is None:
         return _Found(None, refused=_refusal(impostors, tail))
     low, high = interval(impostors, tail, lambda one: one.threshold(wanted.rate), wanted.confidence, wanted.seed)
+    if wanted.cautious and math.isnan(high):
+        refused = "no interval can be told; take the estimate with --point"
+        return _Found(None, number_of(signal, point), refused=refused)
     estimate, *ends = (number_of(signal, score) for score in (point, low, high))
     taken = max(estimate, ends[1]) if wanted.cautious else estimate
     if signal == VERIFIED:
@@ -180,13 +183,19 @@ def _threshold(signal: str, impostors: Impostors, tail: Tail, wanted: Wanted) ->
 
 def _refusal(impostors: Impostors, tail: Tail) -> str:
     if tail.goodness:
-        least = 1 / REACH / impostors.pairs
-        return f"{impostors.pairs:,} pairs of different pictures reach no rate below {least:.1g}"
-    least = MEASURED / max(impostors.pairs, 1)
-    counted = f"a rate of {least:.1g} and above can be counted" if least < 1 else "give more pictures"
+        least = _upwards(1 / REACH / impostors.pairs)
+        return f"{impostors.pairs:,} pairs of different pictures reach no rate below {least:g}"
+    least = _upwards(MEASURED / max(impostors.pairs, 1))
+    counted = f"a rate of {least:g} and above can be counted" if least < 1 else "give more pictures"
     if len(impostors.scores) <= LEAST or impostors.pairs * 0.1 < LEAST:
         return f"{impostors.pairs:,} pairs of different pictures are too few to extrapolate from; {counted}"
     return f"the closest different pictures follow no tail that may be extrapolated; {counted}"
+
+
+def _upwards(rate: float) -> float:
+    """Returns a rate with two digits, rounded upwards, so that it can be asked as it is told."""
+    unit = 10.0 ** (math.floor(math.log10(rate)) - 1)
+    return float(f"{math.ceil(rate / unit - 1e-9) * unit:.2g}")
 
 
 def changes(policy: Policy, calibration: Calibration) -> tuple[Mapping[Place, float], list[str]]:

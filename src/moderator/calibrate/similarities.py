@@ -20,11 +20,10 @@ from moderator.vectors import Ids, Matrix
 
 KEPT = 5_000
 """How many of the closest pairs are kept at least; the others are only counted."""
+BY_VERIFICATION = "verified at"
+"""What the reason begins with where verification alone calls two copies."""
 SAMPLE = 1_000
 """Pictures from whose pairs the score of the last one kept is estimated."""
-CHUNK = 1_000
-
-
 Pair = tuple[int, int]
 """Two contents, the smaller id first."""
 
@@ -110,20 +109,25 @@ def of_pictures(
 
 
 def _floor(store: Store, embedder: Embedder, ids: Ids) -> float:
-    """The score above which about `KEPT` pairs lie, or one in 200 where there are more; -1 for few pictures."""
+    """The score above which about `KEPT` pairs lie that no hash calls copies, or one in 200 where there are more; -1
+    for few pictures."""
     pairs = len(ids) * (len(ids) - 1) // 2
     share = max(KEPT / max(pairs, 1), 1 / 200)
     if share >= 0.5:
         return -1.0
-    chosen = np.random.default_rng(0).choice(ids, min(SAMPLE, len(ids)), replace=False)
-    whole = [_whole(block) for block in store.vectors(embedder.model, "images", np.sort(chosen).tolist())]
-    matrix = np.concatenate(whole)
-    products = (matrix @ matrix.T)[np.triu_indices(len(matrix), 1)]
-    return float(np.quantile(products, 1 - share))
+    chosen = np.sort(np.random.default_rng(0).choice(ids, min(SAMPLE, len(ids)), replace=False)).tolist()
+    whole = [_whole(block) for block in store.vectors(embedder.model, "images", chosen)]
+    contents, matrix = (np.concatenate(parts) for parts in zip(*whole, strict=True))
+    prints = fingerprints(store, contents.tolist())
+    different = np.triu(~rungs.same_picture([prints[one] for one in contents.tolist()]), 1)
+    products = (matrix @ matrix.T)[different]
+    return float(np.quantile(products, 1 - share)) if len(products) else -1.0
 
 
-def _whole(block: VectorBlock) -> Matrix:
-    return block.matrix[[view == "whole" for view in block.views]]
+def _whole(block: VectorBlock) -> tuple[Ids, Matrix]:
+    """The contents of a block, and their vectors as wholes."""
+    whole = [view == "whole" for view in block.views]
+    return block.contents[whole], block.matrix[whole]
 
 
 def twins_of(
@@ -147,7 +151,7 @@ def _twin(a: Fingerprint, b: Fingerprint, decided: Decided, verified: float | No
         return ""
     if held := next((rung.words for rung in rungs.hash_rungs(a, b) if rung.holds), ""):
         return held
-    return "" if verified is None else f"verified at {verified:.3f}"
+    return "" if verified is None else f"{BY_VERIFICATION} {verified:.3f}"
 
 
 def same_by_hash(store: Store, pairs: Sequence[Pair]) -> npt.NDArray[np.bool_]:

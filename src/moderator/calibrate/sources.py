@@ -145,6 +145,11 @@ class _Reading:
         made = {}
         for name, embedder in self._embedders.items():
             impostors, twins = of_pictures(self._store, embedder, contents, decided, left, variants.keys())
+            if not impostors.pairs:
+                raise ArgumentError(
+                    "each two of the pictures are copies: nothing tells how close different ones come",
+                    hint="give pictures of more than one thing",
+                )
             ids = np.array(sorted(contents), dtype=np.int64)
             scores = np.where(same_by_hash(self._store, pairs), 1.0, of_pairs(self._store, embedder, pairs))
             numbers = np.searchsorted(ids, [original for original, _ in pairs])
@@ -176,6 +181,8 @@ class _Reading:
         if outcome.rejected:
             worst = outcome.rejected[0]
             raise ArgumentError(f"{worst.path}: {worst.reason}; each picture of a labelled pair must be readable")
+        if strange := next((one for one in named if os.path.abspath(one) not in by_path), None):  # noqa: PTH100
+            raise ArgumentError(f"{strange} is no picture, but a folder, a list or a file of another kind")
         files = [(os.path.abspath(one.first), os.path.abspath(one.second)) for one in labels]  # noqa: PTH100
         pairs = [(by_path[first], by_path[second]) for first, second in files]
         _check(labels, pairs)

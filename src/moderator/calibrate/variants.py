@@ -48,7 +48,7 @@ def _of_one_item(options: CatalogueOptions, images: Mapping[int, Sequence[Image]
     for column in options.same:
         items: dict[str, list[int]] = defaultdict(list)
         for content in sorted(images):
-            for value in {image.metadata.get(column, "") for image in images[content]} - {""}:
+            for value in {options.known(image, column) for image in images[content]} - {""}:
                 items[value].append(content)
         for several in items.values():
             yield from combinations(several, 2)

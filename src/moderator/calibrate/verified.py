@@ -38,6 +38,10 @@ def log_odds(probability: float) -> float:
     return math.log(bounded / (1 - bounded))
 
 
+SUREST = log_odds(1)
+"""The most that is told of different pictures."""
+
+
 def probability(odds: float) -> float:
     """Returns the probability of log-odds."""
     return 1 / (1 + math.exp(-max(odds, -700)))
@@ -107,9 +111,9 @@ def similarities(odds: Odds, copies: Sequence[Pair], base: Similarities) -> Simi
     numbers = {content: number for number, content in enumerate(base.contents.tolist())}
     made = {ordered(*pair) for pair in copies}
     different = [
-        (one, *(numbers[content] for content in pair))
+        (min(one, SUREST), *(numbers[content] for content in pair))  # a hash may be wrong of two that are labelled
         for pair, one in odds.items()
-        if pair not in made and pair not in base.twins and math.isfinite(one) and numbers.keys() >= set(pair)
+        if pair not in made and pair not in base.twins and one > -math.inf and numbers.keys() >= set(pair)
     ]
     different.sort(key=lambda one: -one[0])
     scores = np.array([one for one, *_ in different], dtype=np.float64)

@@ -117,18 +117,35 @@ def calibrate(
     changed, notes = changes(chosen.policy, found)
     if gone:
         notes.append(f"{counted(gone, 'decision')} left out: a file is gone or has changed")
-    if target is not None:
-        output.write(target, _changed(path, changed).decode())
-        notes.append(f"{counted(len(changed), 'number')} changed in {target}")
-    elif changed:
+    if changed and target is None:
         notes.append("nothing is written without --write or --output FILE")
-    console = screen.console()
-    console.print(shown.renderable(found, measured, notes))
+    screen.console().print(shown.renderable(found, measured, notes))
     if as_json is not None:
         output.write(as_json, shown.document(found, measured, notes))
     if svg is not None:
         output.write(svg, shown.drawing(found, measured, notes))
+    if target is not None:  # at last, as what was measured must not be lost where the document cannot be changed
+        _write(path, target, changed)
     raise typer.Exit(2 if any(one.refused for one in found.rules) else 0)
+
+
+def _write(path: Path, target: Path, numbers: Mapping[Place, float]) -> None:
+    """Writes the policy with these numbers, and says so, and what relative paths mean where it lies elsewhere.
+
+    Raises:
+        PolicyError: the document shares a number between places.
+    """
+    from moderator.policy import load_policy
+
+    output.write(target, _changed(path, numbers).decode(), keep=target.samefile(path) if target.exists() else False)
+    screen.console().print(f"· {counted(len(numbers), 'number')} changed in {target}", style="dim", markup=False)
+    before, after = load_policy(path), load_policy(target)
+    parts = {"store": "its store", "reference_sets": "folders of its sets", "embedders": "files of its models"}
+    if moved := [words for part, words in parts.items() if getattr(before, part) != getattr(after, part)]:
+        screen.console().print(
+            f"· note: {target} lies elsewhere than {path}: {', '.join(moved)} are sought from there",
+            style="dim", markup=False,
+        )  # fmt: skip
 
 
 def _changed(path: Path, numbers: Mapping[Place, float]) -> bytes:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from moderator.calibrate import EVEN, Calibrated, Calibration, Share, detected, matched, number_of, scored
+from moderator.calibrate.similarities import BY_VERIFICATION
 from moderator.calibrate.tail import MEASURED
 from moderator.cli import screen
 from moderator.models import VERIFIED
@@ -60,6 +61,7 @@ def _parts(found: Calibration, measured: Measured, notes: Sequence[str]) -> Iter
         yield _curve(found, name, asked)
         yield from _edits(found, similarities, asked)
         yield from _closest(name, similarities, measured.names)
+    yield from _sure(found)
     yield from _twins(found, measured.names)
     if measured.rejected:
         yield Text(f"· not in it, as they could not be read: {counted(measured.rejected, 'file')}", style="dim")
@@ -129,7 +131,8 @@ def curve(found: Calibration, name: str, thresholds: Sequence[float]) -> Sequenc
     for threshold in thresholds:
         score = scored(name, threshold)
         # Of verification every pair that can match at all is at hand.
-        whole = name == VERIFIED or len(impostors.scores) == impostors.pairs or score >= impostors.scores[-1]
+        least = impostors.scores[-1] if len(impostors.scores) else math.inf
+        whole = name == VERIFIED or len(impostors.scores) == impostors.pairs or score >= least
         how = "counted" if impostors.count(score) >= MEASURED or not tail.goodness else "extrapolated"
         share = detected(similarities.genuine, score)[""]
         rows.append(
@@ -157,6 +160,17 @@ def _edits(found: Calibration, similarities: Similarities, asked: Sequence[Calib
             share = shares[edit]
             table.add_row(f"  {edit}", _percent(share), f"{share.low:.0%} to {share.high:.0%}", f"of {share.of:,}")
         yield table
+
+
+def _sure(found: Calibration) -> Iterator[RenderableType]:
+    """Says what the rate would be if the pairs that verification is sure of, and no one has looked at, were none."""
+    if (known := found.measured.get(VERIFIED)) is not None:
+        pairs = known.impostors.pairs + len(known.twins)
+        if count := sum(why.startswith(BY_VERIFICATION) for why in known.twins.values()):
+            yield Text(
+                f"{VERIFIED}: taken for copies, as it is sure of them: {counted(count, 'pair')}; if they were none, "
+                f"false matches would be {_rate(count / pairs)} in a million more"
+            )
 
 
 def _twins(found: Calibration, names: Mapping[int, str]) -> Iterator[RenderableType]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -27,9 +28,11 @@ def check_writable(path: Path) -> None:
         raise OutputError(f"cannot write {path}: no permission to write in {folder}")
 
 
-def write(path: Path, text: str | Iterable[str]) -> None:
+def write(path: Path, text: str | Iterable[str], *, keep: bool = False) -> None:
     """Writes a text, or its parts as they come, to a file for its owner only, by a temporary file that replaces it when
-    complete; a device or a pipe is written into. Raises: OutputError."""
+    complete; a device or a pipe is written into. With `keep`, a file that is there stays where links lead to, and
+    readable to whom it was. Raises: OutputError."""
+    path = path.resolve() if keep else path
     check_writable(path)
     temporary = ""
     try:
@@ -42,6 +45,8 @@ def write(path: Path, text: str | Iterable[str]) -> None:
             stream.writelines([text] if isinstance(text, str) else text)
             stream.flush()
             os.fsync(stream.fileno())
+            if keep and path.exists():
+                os.fchmod(stream.fileno(), stat.S_IMODE(path.stat().st_mode))
         Path(temporary).replace(path)
     except BaseException as error:
         if temporary:

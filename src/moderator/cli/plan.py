@@ -81,7 +81,7 @@ def _told(
     report: Report, planned: Sequence[Step], action: Action, out: Path, kinds: Sequence[Kind]
 ) -> Iterator[str]:
     from moderator.models import Kind
-    from moderator.plan import steps
+    from moderator.plan import elsewhere, steps
 
     then = "lists them" if action is Action.LIST else "tells what it would do, with --yes it does it"
     yield f"{len(planned):,} to {action.value}; `sh {out}` {then}"
@@ -91,6 +91,8 @@ def _told(
         yield f"edited copies, which no hash proves: {more:,}; they are in it with --edited"
     if more := len(steps(report, kinds, identical=identical, partly=True)) - len(planned):
         yield f"left alone, as they show more than the picture kept: {more:,}"
+    if stored := elsewhere(report, kinds):
+        yield f"left alone, as they were stored by an earlier scan and a picture of this one is kept: {stored:,}"
 
 
 def _notes(report: Report, sources: Sequence[str], into: Path | None) -> Iterator[str]:

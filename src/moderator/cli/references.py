@@ -46,7 +46,8 @@ def add(
         out.print(f"  not added: {visible(one.path)}: {one.reason}", markup=False)
     if added.ingested.skipped:
         out.print(f"  skipped: {len(added.ingested.skipped):,} that are no pictures")
-    if not any(not rule.sets or set_name in rule.sets for rule in chosen.policy.rules_of(PROHIBITED)):
+    asked = [chosen.policy.sets_of(rule) for rule in chosen.policy.rules_of(PROHIBITED)]
+    if not any(not sets or set_name in sets for sets in asked):
         out.print(f"  note: no rule of the policy {chosen.name} asks this set", markup=False)
     raise typer.Exit(5 if added.ingested.rejected else 0)
 

@@ -18,16 +18,23 @@ class CatalogueOptions(Options):
 
     def agree(self, image: Image, other: Image) -> str:
         """Returns the column in which two images are one item; empty where there is none."""
-        return next((name for name in self.same if _value(image, name) == _value(other, name) != ""), "")
+        return next((name for name in self.same if self.known(image, name) == self.known(other, name) != ""), "")
 
     def variant(self, image: Image, other: Image) -> str:
         """Says in what two images of one item differ (`sku 17 in colour blue and red`); empty where they do not."""
         same = self.agree(image, other)
         for name in self.differ if same else ():
-            ours, theirs = _value(image, name), _value(other, name)
+            ours, theirs = self.known(image, name), self.known(other, name)
             if ours and theirs and ours != theirs:
-                return f"{same} {_value(image, same)} in {name} {' and '.join(sorted((ours, theirs)))}"
+                colours = sorted(one.metadata[name].strip() for one in (image, other))
+                return f"{same} {image.metadata[same].strip()} in {name} {' and '.join(colours)}"
         return ""
+
+    @staticmethod
+    def known(image: Image, column: str) -> str:
+        """Returns what the metadata say of an image in a column, as it is compared: without spaces around it and
+        whether large or small letters; empty where they say nothing."""
+        return image.metadata.get(column, "").strip().casefold()
 
     @staticmethod
     def lacking(columns: Iterable[str], there: Iterable[str]) -> str:
@@ -38,8 +45,5 @@ class CatalogueOptions(Options):
 
     def item(self, image: Image) -> str:
         """Returns a key that the images of one item share; without metadata, an item is a content."""
-        return next((f"{name}={_value(image, name)}" for name in self.same if _value(image, name)), str(image.content))
-
-
-def _value(image: Image, column: str) -> str:
-    return image.metadata.get(column, "")
+        known = ((name, self.known(image, name)) for name in self.same)
+        return next((f"{name}={value}" for name, value in known if value), str(image.content))
