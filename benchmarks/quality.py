@@ -181,6 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for source in [one.absolute() for one in chosen.folders] or [stand_ins(Path(temporary) / "stand-ins")]:
             folder = Path(temporary) / f"made-{source.name}"
             made, scored, absent = measured(source, folder, chosen)
+            if not scored:
+                parser.exit(3, f"no method can be had: {absent}\n")
             judge = Judge(made)
             name = source.name if chosen.battery == "own" else f"{source.name}-{chosen.battery}"
             publish(name, made, [judge.row(one) for one in scored], absent)

@@ -256,6 +256,14 @@ def test_a_set_to_which_nothing_is_added_is_a_users_mistake(run: Run, policy_fil
     assert "no picture is in what was named: nothing was added" in ran.err
 
 
+def test_a_set_that_the_policy_does_not_declare_is_said_to_count_as_prohibited(
+    run: Run, policy_file: Path, uploads: Path
+) -> None:
+    said = "does not declare this set, so its pictures count as prohibited"
+    assert said in run("references", "add", "baned", uploads).out
+    assert said not in run("references", "add", "banned", uploads).out
+
+
 def test_removing_needs_entries_or_all(run: Run, policy_file: Path, uploads: Path) -> None:
     run("references", "add", "banned", uploads)
     assert run("references", "remove", "banned").code == 2

@@ -49,6 +49,9 @@ def add(
     asked = [chosen.policy.sets_of(rule) for rule in chosen.policy.rules_of(PROHIBITED)]
     if not any(not sets or set_name in sets for sets in asked):
         out.print(f"  note: no rule of the policy {chosen.name} asks this set", markup=False)
+    elif set_name not in chosen.policy.reference_sets:
+        words = f"the policy {chosen.name} does not declare this set, so its pictures count as prohibited"
+        out.print(f"  note: {words}", markup=False)
     raise typer.Exit(5 if added.ingested.rejected else 0)
 
 
