@@ -14,9 +14,9 @@ from PIL import Image
 
 from moderator import Registry
 from moderator.edits import BATTERY, Edit
-from moderator.intake.decode import prepare
+from moderator.intake.decode import first_view, prepare
 from moderator.intake.pdq import pdq
-from moderator.policy import EmbedderSpec
+from moderator.policy import EmbedderSpec, Limits
 from moderator.search.verify import features
 from moderator.search.verify.features import Features
 from moderator.vectors import Matrix
@@ -99,11 +99,10 @@ def saved(picture: Image.Image) -> Image.Image:
 
 
 def opened(path: Path) -> Image.Image:
-    """Returns the picture of a file, RGB, no larger than a site would keep it."""
-    with Image.open(path) as picture:
-        rgb = picture.convert("RGB")
-    rgb.thumbnail((LARGEST, LARGEST))
-    return rgb
+    """Returns the picture of a file as it is judged, no larger than a site would keep it. Raises: OSError."""
+    if (picture := first_view(path, Limits(), LARGEST)) is None:
+        raise OSError(f"{path} cannot be read")
+    return picture
 
 
 def pictures(folders: Sequence[Path], limit: int | None = None, seed: int = 0) -> list[Path]:

@@ -132,3 +132,17 @@ def test_each_call_has_one_thread_for_its_products_and_what_comes_after_has_all_
         before = threads()
         assert list(known.map(threads, range(3))) == [{1}] * 3
         assert threads() == before
+
+
+def test_pixels_of_a_thumbnail_are_known_for_what_they_are(
+    stored: tuple[SqlStore, list[int]], tmp_path: Path
+) -> None:
+    store, (content, *_) = stored
+    Ingest(store, [], Limits()).run(walk([str(tmp_path)], exclude=["*.db*"]), "reference")
+    with LocalFeatures(store, Limits(), thumbnails=True) as known:
+        known.keep([content])
+        assert not known.of([content])[content]["whole"].thumbnail
+        for path in tmp_path.glob("*.png"):
+            path.unlink()
+    with LocalFeatures(store, Limits(), thumbnails=True) as known:
+        assert known.of([content])[content]["whole"].thumbnail

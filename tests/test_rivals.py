@@ -106,3 +106,10 @@ def test_no_reference_set_loses_a_picture_to_another_set() -> None:
 def test_a_match_that_is_no_copy_by_itself_is_left_as_it_is() -> None:
     weak = verified(GREEN, 0.7)
     assert list(beside_rivals([verified(RED, 0.9999), weak], lambda pairs: dict.fromkeys(pairs, 0.0), {}))[1] is weak
+
+
+def test_of_three_of_which_one_is_known_without_pixels_one_stays_a_copy() -> None:
+    """Each would outdo another one where the fit of colours counted for those two alone of which it is known."""
+    blue = 3
+    beside = told(verified(RED, 0.999, misfit=2.0), verified(GREEN, 0.99), verified(blue, 0.96, misfit=0.5))
+    assert beside == {RED: Kind.EDITED_COPY, GREEN: Kind.VARIANT, blue: Kind.VARIANT}

@@ -21,13 +21,14 @@ from moderator.calibrate import DETECTORS, Share, wilson
 from moderator.calibrate.similarities import same_by_hash
 from moderator.contracts import Found, Progress
 from moderator.edits import BATTERY, EDITS, Edit
-from moderator.edits.copies import original, save_copies
+from moderator.edits.copies import LARGEST, save_copies
 from moderator.errors import ArgumentError, PluginError, did_you_mean
 from moderator.ingest import Ingest, Ingested
+from moderator.intake.decode import first_view
 from moderator.intake.sniff import HEAD, JUDGED, named_as_picture, sniff
 from moderator.intake.walk import walk
 from moderator.models import Finding, Kind, Report, Verdict
-from moderator.policy import PROHIBITED, Policy
+from moderator.policy import PROHIBITED, Limits, Policy
 from moderator.registry import Registry
 from moderator.scanning import Pictures as Wanted
 from moderator.scanning import judge
@@ -152,7 +153,7 @@ def attack(
     embedders = registry.make_embedders(policy)
     progress = progress or Progress()
     attacked = _attacked(policy, asked.folder)
-    names, behind = _choose(policy, sources, asked)
+    names, aside = _choose(policy, sources, asked)
     with registry.open_store(attacked.store or "") as store:
         ingest = Ingest(store, list(embedders.values()), policy.limits, progress)
         known = ingest.run(walk([str(_originals(asked))]), "picture")
@@ -161,8 +162,9 @@ def attack(
         for name in _sets(attacked):
             references.add(store, attacked, ingest, name, [str(_originals(asked))])
         # Read as any upload is, in a process of its own, before this one opens them.
-        others = ingest.run(walk(behind), "picture").judged if behind else ()
-    copies = _copies(known, asked, [one for found, _ in others if (one := original(found.path)) is not None], progress)
+        others = ingest.run(walk(aside), "picture").judged if aside else ()
+    behind = (first_view(found.path, policy.limits, LARGEST) for found, _ in others)
+    copies = _copies(known, asked, policy.limits, [one for one in behind if one is not None], progress)
     wanted = Wanted([], between=(str(_originals(asked)), str(_edited(asked))))
     report = judge(attacked, wanted, registry, progress, "attack")
     if report.faults:
@@ -225,14 +227,14 @@ def _promises_a_picture(path: str) -> bool:
 
 
 def _copies(
-    known: Ingested, asked: Asked, others: Sequence[Pictures.Image], progress: Progress
+    known: Ingested, asked: Asked, limits: Limits, others: Sequence[Pictures.Image], progress: Progress
 ) -> Mapping[str, tuple[int, Edit]]:
     """Writes the edited copies; returns the content of the original, and the edit, by path."""
     made: dict[str, tuple[int, Edit]] = {}
     originals: dict[int, Found] = {content: found for found, content in reversed(known.judged)}
     with progress.stage("Editing", len(originals)) as advance:
         for content, found in originals.items():
-            if (picture := original(found.path)) is not None:
+            if (picture := first_view(found.path, limits, LARGEST)) is not None:
                 stem = _edited(asked) / str(content)
                 for path, edit in save_copies(picture, stem, asked.edits, asked.seed, others):
                     made[str(path)] = (content, edit)

@@ -38,7 +38,8 @@ def beside_rivals(matches: Sequence[Match], alike: Alike, sets: Mapping[int, fro
             to another one.
     """
     known = {match.other: odds for match in matches if (odds := _odds(match)) is not None}
-    rivals = {one.other: found for one in matches if (found := _rival(one, matches, known, sets)) is not None}
+    likely = _weighed(known, matches)
+    rivals = {one.other: found for one in matches if (found := _rival(one, matches, likely, sets)) is not None}
     told = alike([(other, rival) for other, (rival, _) in rivals.items()])
     for match in matches:
         if match.other not in rivals or match.verified is None:
@@ -61,28 +62,32 @@ def _odds(match: Match) -> float | None:
     return math.inf if verified.score >= 1 else verified.score / (1 - verified.score)
 
 
+def _weighed(odds: Mapping[int, float], matches: Sequence[Match]) -> Mapping[int, float]:
+    """Returns how likely each match's picture is the original, beside one another: by its odds, and by how far light
+    and colours of it are from what was made of it. Where that is not known of all it counts for none, as three would
+    else each outdo another one."""
+    asked = [match for match in matches if math.isfinite(odds.get(match.other, math.inf))]
+    misfits = {one.other: rung.misfit for one in asked if (rung := one.verified) and rung.misfit is not None}
+    if len(misfits) < len(asked):
+        return odds
+    return {other: own / (misfits.get(other, 0.0) + NOISE) ** SHARPNESS for other, own in odds.items()}
+
+
 def _rival(
-    match: Match, matches: Sequence[Match], odds: Mapping[int, float], sets: Mapping[int, frozenset[str]]
+    match: Match, matches: Sequence[Match], likely: Mapping[int, float], sets: Mapping[int, frozenset[str]]
 ) -> tuple[int, float] | None:
     """Returns the rival, and how many times as likely it is the original as the match's own picture."""
-    own = odds.get(match.other, math.inf)
+    own = likely.get(match.other, math.inf)
     if math.isinf(own):
         return None
     asked, nothing = sets.get(match.other, frozenset()), frozenset[str]()
     likelier = (
-        (one.other, odds[one.other] / own * _fits_better(one, match))
+        (one.other, likely[one.other] / own)
         for one in matches
-        if one.other in odds and asked <= sets.get(one.other, nothing) and match.lies_in(one)
+        if one.other in likely and asked <= sets.get(one.other, nothing) and match.lies_in(one)
     )
     rival = max(likelier, key=lambda one: one[1], default=None)
     return rival if rival is not None and rival[1] >= CLEARLY else None
-
-
-def _fits_better(one: Match, other: Match) -> float:
-    """Returns how many times as likely the first is the original by how far light and colours of each are from what was
-    made of it."""
-    ours, theirs = (None if (rung := match.verified) is None else rung.misfit for match in (one, other))
-    return 1.0 if ours is None or theirs is None else ((theirs + NOISE) / (ours + NOISE)) ** SHARPNESS
 
 
 def _outdone(verified: Evidence, before: float, copy: float) -> Evidence:

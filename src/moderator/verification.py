@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from moderator.contracts import Progress, Store
+from moderator.fingerprint import Fingerprint
 from moderator.intake.pool import SpareWorkers
 from moderator.local import HELD, LocalFeatures, Views
 from moderator.models import VERIFIED, Evidence, Kind
 from moderator.parts import box_of
 from moderator.policy import Limits, Policy, Verify
-from moderator.search.verify import Verification, verify_within
+from moderator.search.verify import TOO_SMALL, Verification, comparable, verify_within
 from moderator.search.verify.features import Features
 from moderator.search.verify.within import Boxes
 from moderator.verified import KeptVerifications, Pair, ViewPair
@@ -52,7 +53,7 @@ class Verifier:
         self.features = LocalFeatures(store, limits, thumbnails=chosen.keep == "thumbnails", spare=spare)
         self._progress = progress or Progress()
         self._kept = KeptVerifications(store)
-        self._unkept: dict[Pair, Verification | None] = {}
+        self._unkept: dict[tuple[Pair, ViewPair], Verification | None] = {}
 
     def __enter__(self) -> Verifier:
         return self
@@ -67,7 +68,7 @@ class Verifier:
     @property
     def unverified(self) -> int:
         """How many pairs could not be verified, as a file is gone and no local features of it are stored."""
-        return sum(one is None for one in self._unkept.values())
+        return len({pair for (pair, _), one in self._unkept.items() if one is None})
 
     def verify(self, pairs: Mapping[Pair, ViewPair], done: Done) -> Told:
         """Returns what verification says of each pair; what an earlier one said of both pictures' bytes is said again.
@@ -77,7 +78,7 @@ class Verifier:
         Args:
             pairs: the view of each side that is closest to the other, by pair.
         """
-        told = {pair: self._unkept[pair] for pair in pairs if pair in self._unkept}
+        told = {pair: self._unkept[pair, views] for pair, views in pairs.items() if (pair, views) in self._unkept}
         told |= self._kept.of({pair: views for pair, views in pairs.items() if pair not in told})
         done(len(told))
         missing = in_company([pair for pair in pairs if pair not in told])
@@ -90,7 +91,7 @@ class Verifier:
             # What was told without the pixels of one is told better when its file is back.
             whole = {pair: one for pair, one in news.items() if one is not None and _whole(sides[pair])}
             self._kept.keep(whole, pairs)
-            self._unkept.update({pair: one for pair, one in news.items() if pair not in whole})
+            self._unkept.update({(pair, pairs[pair]): one for pair, one in news.items() if pair not in whole})
             told |= news
             done(len(some))
         return told
@@ -179,7 +180,7 @@ def _view(views: Views | None, label: str) -> Features | None:
 
 
 def _whole(sides: Sequence[Features | None]) -> bool:
-    return all(side is not None and side.pixels is not None for side in sides)
+    return all(side is not None and side.pixels is not None and not side.thumbnail for side in sides)
 
 
 def _told(asked: tuple[Features | None, Features | None, Boxes]) -> Verification | None:
@@ -187,6 +188,18 @@ def _told(asked: tuple[Features | None, Features | None, Boxes]) -> Verification
     if first is None or second is None or (first.pixels is None and second.pixels is None):
         return None
     return verify_within(first, second, boxes)
+
+
+def hash_decides(evidence: Sequence[Evidence], sides: Iterable[Fingerprint]) -> bool:
+    """Whether the perceptual hash calls two pictures one of which one is too small, or too long, to be compared."""
+    hashed = any(rung.holds and rung.signal == "pdq" for rung in evidence)
+    return hashed and not all(comparable(one.width, one.height) for one in sides)
+
+
+def untried(chosen: Verify) -> Evidence:
+    """Returns the rung of a pair of which the perceptual hash decides."""
+    note = f"not verified: {TOO_SMALL.note}"
+    return Evidence(VERIFIED, Kind.EDITED_COPY, None, chosen.probability, note)
 
 
 def identical(evidence: Sequence[Evidence]) -> bool:

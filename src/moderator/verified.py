@@ -15,7 +15,7 @@ from moderator.models import Region
 from moderator.search.verify import Verification
 from moderator.search.verify.features import NAME
 
-VERSION = 14
+VERSION = 15
 """Raised when geometry or photometry change what they tell, so that kept verifications are not used again."""
 
 Pair = tuple[int, int]

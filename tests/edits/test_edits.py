@@ -47,7 +47,7 @@ def test_what_was_edited_before_changes_nothing(cat: Image.Image) -> None:
 
 
 @pytest.mark.parametrize("edit", BATTERY, ids=lambda edit: edit.name)
-@pytest.mark.parametrize("size", [(1, 1), (9, 400), (400, 9)], ids=str)
+@pytest.mark.parametrize("size", [(1, 1), (9, 400), (400, 9), (1024, 1)], ids=str)
 def test_an_edit_takes_pictures_of_odd_sizes(edit: Edit, size: tuple[int, int]) -> None:
     assert min(edit.apply(Image.new("RGB", size, "#336699"), 0).size) >= 1
 

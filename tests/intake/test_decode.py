@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import ExifTags, Image
 
 from moderator.errors import UnreadableImage
-from moderator.intake.decode import Decoded, decode, intake_id, prepare
+from moderator.intake.decode import Decoded, decode, first_view, intake_id, prepare
 from moderator.models import Preprocessing
 from moderator.policy import Limits
 
@@ -442,3 +443,21 @@ def test_a_picture_is_decoded_from_the_bytes_that_were_hashed(
     fingerprint = decode(str(path), Limits(), []).fingerprint
     assert fingerprint.sha256 == real(before).digest()
     assert fingerprint.width == 120
+
+
+def test_what_is_edited_of_a_picture_is_what_is_judged_of_it(
+    photograph: Image.Image, save: Callable[..., Path]
+) -> None:
+    def edited(path: Path) -> npt.NDArray[np.uint8]:
+        view = first_view(path, Limits(), 1024)
+        assert view is not None
+        return np.asarray(view)
+
+    hidden = Image.new("RGBA", (40, 40), (200, 30, 30, 0))
+    assert (edited(save(hidden, "clear.png")) == 255).all()
+    grey = photograph.convert("L")
+    wide = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    assert np.array_equal(edited(save(wide, "16.png")), np.asarray(grey.convert("RGB")))
+    broken = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHIHHHHI4s", 2, 0x112, 3, 1, 6, 0, 0x117, 2, 4, b"abc\0")
+    assert edited(save(photograph, "broken.jpg", exif=broken + bytes(64))).shape == (80, 120, 3)
+    assert first_view(Path("absent.png"), Limits(), 1024) is None

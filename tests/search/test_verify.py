@@ -352,3 +352,55 @@ def test_what_surrounds_a_recoloured_thing_does_not_hide_its_colour(
     told = [verify_within(whole, known[name], (box, None)) for box in panels(edited)]
     assert max(one.variant for one in told) > 0.9
     assert {evidence(one, Verify()).kind for one in told} == {Kind.VARIANT}
+
+
+def saved(picture: Image.Image) -> Image.Image:
+    """The picture as JPEG leaves it."""
+    return EDITS["jpeg-30"].apply(picture, 0)
+
+
+def drawn(width: int, height: int, seed: int = 0) -> Image.Image:
+    """Shapes of many colours on light grey."""
+    random = np.random.default_rng(seed)
+    picture = Image.new("RGB", (width, height), "#f4f4f4")
+    draw = ImageDraw.Draw(picture)
+    for _ in range(120):
+        left, top = random.integers(0, (width, height)).tolist()
+        side = int(random.integers(5, max(6, min(width, height))))
+        draw.ellipse((left, top, left + side, top + side), fill=tuple(random.integers(0, 256, 3).tolist()))
+    return picture
+
+
+@pytest.mark.parametrize("size", [(1400, 100), (800, 15000), (600, 31)], ids=str)
+def test_a_long_strip_is_a_copy_of_itself_saved_anew_and_of_no_other(size: tuple[int, int]) -> None:
+    strip = local(drawn(*size))
+    assert verify(local(saved(drawn(*size))), strip).copy >= Verify().probability
+    assert verify(local(drawn(*size, seed=1)), strip).same < 0.1
+
+
+def shirt(side: int, colour: str) -> Image.Image:
+    """A shirt on white, drawn large and made small."""
+    picture = Image.new("RGB", (240, 240), "white")
+    draw = ImageDraw.Draw(picture)
+    outline = (60, 40, 180, 40, 230, 90, 200, 120, 180, 100, 180, 210, 60, 210, 60, 100, 40, 120, 10, 90)
+    draw.polygon(outline, fill=colour)
+    draw.line((120, 40, 120, 210), fill="black", width=3)
+    draw.ellipse((100, 30, 140, 60), fill="white")
+    return picture.resize((side, side), Image.Resampling.LANCZOS)
+
+
+@pytest.mark.parametrize("side", [24, 35, 48, 64])
+def test_a_small_thing_in_another_colour_is_no_copy_and_saved_anew_it_is(side: int) -> None:
+    small = local(shirt(side, "#b03030"))
+    recoloured = verify(local(shirt(side, "#2f6fb0")), small)
+    assert recoloured.copy < 0.6 < Verify().probability <= recoloured.same
+    assert verify(local(saved(shirt(side, "#b03030"))), small).copy >= Verify().probability
+
+
+def test_what_is_too_small_to_compare_says_so() -> None:
+    assert verify(local(shirt(23, "#b03030")), local(shirt(23, "#b03030"))).note.startswith("too small, or too long")
+
+
+def test_pictures_laid_onto_one_another_as_wholes_are_not_said_to_share_keypoints() -> None:
+    small = shirt(24, "#b03030")
+    assert verify(local(saved(small)), local(small)).note.startswith("laid onto one another as wholes")

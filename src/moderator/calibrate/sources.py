@@ -26,12 +26,13 @@ from moderator.calibrate.variants import Columns, variants_of
 from moderator.calibrate.verified import Asking, Judged, Odds, similarities, sure, telling
 from moderator.contracts import Embedder, Found, Progress, Store
 from moderator.edits import BATTERY
-from moderator.edits.copies import original, save_copies
+from moderator.edits.copies import LARGEST, save_copies
 from moderator.errors import ArgumentError
 from moderator.ingest import Ingest, Ingested
+from moderator.intake.decode import first_view
 from moderator.intake.walk import walk
 from moderator.models import VERIFIED, Verdict
-from moderator.policy import Policy
+from moderator.policy import Limits, Policy
 from moderator.registry import Registry
 from moderator.search.rungs import pixels_rung
 from moderator.verification import verifying
@@ -133,7 +134,7 @@ class _Reading:
                 f"{counted(len(contents), 'different picture')}: too few to calibrate on",
                 hint=f"give at least {LEAST_PICTURES}; some hundreds are better, some thousands reach lower rates",
             )
-        copies, read = _copies(self._ingest, outcome, asked)
+        copies, read = _copies(self._ingest, outcome, asked, policy.limits)
         odds: Odds = {}
         if self._asking is not None:
             # What is proposed of two pictures must not be crowded out by copies of one, and the other way round.
@@ -224,22 +225,24 @@ def _check(labels: Sequence[Labelled], pairs: Sequence[Pair]) -> None:
             raise ArgumentError(f"{names} are labelled as a match and as none", hint="leave one of the two labels")
 
 
-def _copies(ingest: Ingest, outcome: Ingested, asked: Asked) -> tuple[list[tuple[int, int, str]], Judged]:
+def _copies(
+    ingest: Ingest, outcome: Ingested, asked: Asked, limits: Limits
+) -> tuple[list[tuple[int, int, str]], Judged]:
     """Makes and reads edited copies: (original content, content of the copy, edit), and the files read."""
     random = np.random.default_rng(asked.seed)
     originals = {content: found for found, content in reversed(outcome.judged)}
     chosen = random.permutation(sorted(originals))[: asked.copies].tolist()
     made: dict[str, tuple[int, str]] = {}
-    for path, content, edit in _edited(asked, {content: originals[content] for content in chosen}):
+    for path, content, edit in _edited(asked, limits, {content: originals[content] for content in chosen}):
         made[os.path.abspath(path)] = (content, edit)  # noqa: PTH100
     read = ingest.run(walk(sorted(made)), "picture").judged
     return [(made[found.path][0], content, made[found.path][1]) for found, content in read], read
 
 
-def _edited(asked: Asked, originals: Mapping[int, Found]) -> Iterator[tuple[Path, int, str]]:
+def _edited(asked: Asked, limits: Limits, originals: Mapping[int, Found]) -> Iterator[tuple[Path, int, str]]:
     pictures: list[Pictures.Image] = []
     for content, found in originals.items():
-        picture = original(found.path)
+        picture = first_view(found.path, limits, LARGEST)
         if picture is None:
             continue  # it was read a moment ago; what cannot be read again has no copies
         for path, edit in save_copies(picture, asked.folder / str(content), BATTERY, asked.seed, pictures[-3:]):

@@ -101,9 +101,18 @@ def _around(row: int, column: int) -> list[tuple[int, int]]:
     return [(row, column), (row + 1, column), (row + 1, column + 1), (row, column + 1)]
 
 
+def contained(picture: Image.Image, box: tuple[int, int]) -> Image.Image:
+    """Returns it as large as fits a box; of `ImageOps.contain`, nothing is left of one that is very thin."""
+    width, height = picture.size
+    across, down = box
+    if width / height > across / down:
+        return picture.resize((across, max(1, round(height / width * across))), BICUBIC)
+    return picture.resize((max(1, round(width / height * down)), down), BICUBIC)
+
+
 def shrink(picture: Image.Image, _: Scene) -> Image.Image:
     """Shrinks to a thumbnail of 128 pixels."""
-    return ImageOps.contain(picture, (128, 128), BICUBIC)
+    return contained(picture, (128, 128))
 
 
 def padding(picture: Image.Image, scene: Scene) -> Image.Image:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from moderator.edits.edit import Edit, Scene, picture_of
-from moderator.edits.geometry import crop, perspective
+from moderator.edits.geometry import contained, crop, perspective
 from moderator.edits.overlays import font
 
 SMALL = 200
@@ -20,7 +20,7 @@ STANDING = 0.1, 0.8
 def screenshot(picture: Image.Image, scene: Scene) -> Image.Image:
     """Shows the picture as a telephone's screen would: bars above and below, smaller, on grey."""
     width = 400
-    shown = ImageOps.contain(picture, (width, 600))
+    shown = contained(picture, (width, 600))
     dark = bool(scene.random.random() < 0.3)
     screen = Image.new("RGB", (width, shown.height + 180), "#181818" if dark else "#f0f0f0")
     draw = ImageDraw.Draw(screen)
@@ -41,7 +41,7 @@ def feed(picture: Image.Image, scene: Scene) -> Image.Image:
     for column in range(3):
         box = (20 + column * 310, 80, 20 + column * 310 + 290, 430)
         draw.rectangle(box, fill="white", outline="#cccccc")
-        shown = ImageOps.contain(picture if column == here else scene.other((400, 400)), (274, 330))
+        shown = contained(picture if column == here else scene.other((400, 400)), (274, 330))
         screen.paste(shown, (box[0] + (290 - shown.width) // 2, 90))
         draw.text((box[0] + 8, 440), f"{int(scene.random.integers(2, 999))} replies", "#555555", font(18))
     return screen
@@ -65,7 +65,7 @@ def collage(tiles: int) -> Callable[[Image.Image, Scene], Image.Image]:
 def picture_in_picture(picture: Image.Image, scene: Scene) -> Image.Image:
     """Sets the picture, at two fifths of the width, into a corner of another one."""
     canvas = scene.other((800, 600))
-    shown = ImageOps.contain(picture, (320, 400))
+    shown = contained(picture, (320, 400))
     left = 30 if scene.random.random() < 0.5 else 770 - shown.width
     top = 30 if scene.random.random() < 0.5 else 570 - shown.height
     canvas.paste(ImageOps.expand(shown, 3, "white"), (left - 3, top - 3))
@@ -95,7 +95,7 @@ def _standing_out(picture: Image.Image) -> Image.Image:
     """Returns the mask of what stands out from the border of a picture, with soft edges."""
     import cv2  # takes longer than all else here
 
-    small = np.asarray(ImageOps.contain(picture, (SMALL, SMALL)))
+    small = np.asarray(contained(picture, (SMALL, SMALL)))
     height, width = small.shape[:2]
     found = np.zeros((height, width), np.uint8)
     edge = max(2, SMALL // 25)
@@ -113,7 +113,7 @@ def _standing_out(picture: Image.Image) -> Image.Image:
 
 def photographed(picture: Image.Image, scene: Scene) -> Image.Image:
     """Photographs it from a screen: from aside, a little blurred, darker, with the screen's lines."""
-    seen = perspective(ImageOps.contain(picture, (900, 900)), scene).filter(ImageFilter.GaussianBlur(0.8))
+    seen = perspective(contained(picture, (900, 900)), scene).filter(ImageFilter.GaussianBlur(0.8))
     levels = np.asarray(seen, dtype=np.float32)
     lines = 1 + 0.08 * np.sin(np.arange(seen.height) * 2.1)[:, None, None]
     lit = np.linspace(0.75, 1.05, seen.width)[None, :, None]

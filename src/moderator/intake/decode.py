@@ -202,6 +202,19 @@ def _views(opened: Image.Image, limits: Limits) -> Iterator[tuple[str, Image.Ima
             yield (label if ground == "white" else f"{label}, on {ground}"), picture
 
 
+def first_view(path: str | os.PathLike[str], limits: Limits, largest: int) -> Image.Image | None:
+    """Returns what is judged of the first frame of a file, upright, RGB, on white where it is see-through, shrunk to
+    `largest` pixels a side; None where it cannot be read. This process decodes it: for files that a worker has judged.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:
+            picture = next(_views(opened, limits))[1].copy()
+    except Exception:
+        return None
+    picture.thumbnail((largest, largest))
+    return picture
+
+
 def _upright(frame: Image.Image) -> Image.Image:
     """Applies the EXIF orientation; one that cannot be read turns nothing, as in every viewer. Where there is nothing
     to turn this is the frame itself: of a large picture a copy takes as long as half the decoding."""

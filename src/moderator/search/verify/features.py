@@ -66,6 +66,7 @@ class Features:
         descriptors: uint8 `[n, 128]`, RootSIFT times 400.
         tones: uint8 `[8, 8, 3]`, mean RGB of coarse blocks.
         pixels: uint8 RGB `[height, width, 3]`; None where only what is stored is known.
+        thumbnail: whether the pixels are those of an enlarged thumbnail.
     """
 
     width: int
@@ -74,6 +75,7 @@ class Features:
     descriptors: Descriptors
     tones: npt.NDArray[np.uint8]
     pixels: Pixels | None = None
+    thumbnail: bool = False
 
     @cached_property
     def small(self) -> npt.NDArray[np.float64] | None:
@@ -115,7 +117,7 @@ class Features:
 
     def with_pixels(self, pixels: Pixels | None) -> Features:
         """Returns the same with pixels, or without."""
-        return replace(self, pixels=pixels)
+        return replace(self, pixels=pixels, thumbnail=False)
 
 
 def unpack(packed: bytes) -> Features:
@@ -140,6 +142,7 @@ def unpack(packed: bytes) -> Features:
         descriptors.reshape(-1, 128),
         tones.reshape(GRID, GRID, 3),
         _enlarged(small.reshape(rows, columns, 3), width, height) if rows and columns else None,
+        thumbnail=bool(rows and columns),
     )
 
 

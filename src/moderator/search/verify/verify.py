@@ -10,9 +10,9 @@ import numpy.typing as npt
 from moderator.models import Region
 from moderator.search.verify import geometry, probability, signs
 from moderator.search.verify.bend import Bend
-from moderator.search.verify.colour import colour
-from moderator.search.verify.features import Features, opencv
-from moderator.search.verify.photometry import Blocks, largest
+from moderator.search.verify.colour import UNKNOWN, colour
+from moderator.search.verify.features import SIDE, Features, opencv
+from moderator.search.verify.photometry import BLOCK, Blocks, largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +43,55 @@ class Verification:
 UNLIKELY = 0.02
 """Probability of one picture below which colours and region are not asked for: that of a copy is at most as much."""
 NOWHERE = Verification(0.0, 0.0, None, "no part of one is found in the other")
+TOO_SMALL = Verification(0.0, 0.0, None, "too small, or too long, for its parts to be compared")
+FEW = 36
+"""Blocks that both pictures show below which other colours are not told from an edit of the whole: no change of colours
+can be fitted to an icon, nor was the model fitted to any."""
+DIFFERS, STRAY = 32.0, 0.1
+"""Levels by which a cell differs in colour, and which share of so few may, that the colours are the same."""
+
+
+def comparable(width: int, height: int) -> bool:
+    """Whether a picture has two blocks a side in the size at which it is compared: it is no icon, and no thin strip."""
+    return round(min(width, height) * min(1.0, SIDE / max(width, height))) >= 2 * BLOCK
 
 
 def verify(first: Features, second: Features) -> Verification:
     """Verifies a pair; see `Verification`. At least one must have its pixels; which is named first changes nothing."""
     measured = signs.measure(first, second)
     if measured is None:
-        return NOWHERE
+        return NOWHERE if all(comparable(one.width, one.height) for one in (first, second)) else TOO_SMALL
     alignment = measured.alignment
     model = probability.model(stored=measured.stored)
+    found = f"{alignment.inliers} keypoints agree" if alignment.inliers else "laid onto one another as wholes"
     if (same := model.same(measured.signs)) < UNLIKELY:
-        return Verification(same, 0.0, None, f"{alignment.inliers} keypoints agree, what is around them does not")
+        return Verification(same, 0.0, None, f"{found}, what is there does not")
     tones = colour(measured.fine)
-    copy, variant = model.copy_and_variant(same, signs.coloured(measured, tones))
+    few = tones is UNKNOWN or (not measured.stored and measured.fine.seen.sum() < FEW)
+    if few and not _of_one_colour(measured.fine):
+        copy = variant = same / 2  # which of the two, so few blocks do not tell
+    else:
+        copy, variant = model.copy_and_variant(same, signs.coloured(measured, tones))
     region = _region(measured, measured.fine if tones.among is None else measured.fine.among(tones.among))
     if region is not None and measured.turned:
         region = region.reversed
-    note = f"{alignment.inliers} keypoints agree"
-    if alignment.mirrored:
-        note += ", mirrored"
+    note = f"{found}, mirrored" if alignment.mirrored else found
     if alignment.bend is not None:
         note += ", one picture bent"
     if tones.words:
         note += f", {tones.words}"
     if measured.stored:
-        note += "; told by stored features alone, as the reference's file is gone"
+        note += "; told by stored features alone, as one file is gone or unreadable"
+    elif first.thumbnail or second.thumbnail:
+        note += "; told by a thumbnail, as one file is gone or unreadable"
     return Verification(copy, variant, region, note, None if measured.stored else round(tones.misfit, 4))
+
+
+def _of_one_colour(compared: Blocks) -> bool:
+    """Whether next to all that both pictures show has the same colour in both."""
+    cells = np.abs(compared.ours - compared.theirs).max(axis=2) >= DIFFERS
+    side = len(cells) // len(compared.seen)
+    return bool(cells[compared.seen.repeat(side, axis=0).repeat(side, axis=1)].mean() < STRAY)
 
 
 def _region(measured: signs.Measured, compared: Blocks) -> Region | None:
