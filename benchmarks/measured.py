@@ -286,8 +286,10 @@ def _signs(asked: tuple[tuple[int, int], bool]) -> tuple[Vector, Vector]:
 
 
 def _measured(first: Features, second: Features, *, same: bool) -> Vector:
-    if (told := signs.measure(first, second)) is None:
+    if not (ways := signs.measure(first, second)):
         return np.full(len(signs.SIGNS), np.nan)
-    if same or probability.model(stored=told.stored).same(told.signs) >= UNLIKELY:
+    model = probability.model(stored=ways[0].stored)
+    told = max(ways, key=lambda one: model.same(one.signs))
+    if same or model.same(told.signs) >= UNLIKELY:
         return signs.coloured(told, colour(told.fine))
     return told.signs

@@ -32,19 +32,19 @@ KEPT = 0.3
 of 607 bent copies, and for 3% of 619 other pairs that a bend brought nearer, most of them two views of a scene.)"""
 
 
-def align(first: Features, second: Features) -> Alignment | None:
-    """Returns the best map from the second picture to the first, upright or mirrored; None where there is none.
+def align(first: Features, second: Features) -> list[Alignment]:
+    """Returns the best map from the second picture to the first, upright or mirrored; none where there is none.
 
     Where few keypoints agree, the whole of one may still be the whole of the other: blurred, or with text all over.
+    There are then two maps, as those few may be right, and the whole laid onto a part of it.
     """
     best = _aligned(first, second, mirror=False)
     if best is None or best.inliers < SURE:
         turned = _aligned(first, second, mirror=True, beyond=best.inliers if best else 0)
         if turned is not None and (best is None or turned.inliers > best.inliers):
             best = turned
-    if best is None or best.inliers < FEW:
-        return whole(first, second) or best
-    return best
+    laid = whole(first, second) if best is None or best.inliers < FEW else None
+    return [one for one in (laid, best) if one is not None]
 
 
 def _aligned(first: Features, second: Features, *, mirror: bool, beyond: int = 0) -> Alignment | None:

@@ -52,14 +52,16 @@ class Measured:
     bends: tuple[Bend | None, Bend | None]
 
 
-def measure(one: Features, other: Features) -> Measured | None:
-    """Aligns and measures a pair of which at least one has its pixels; None where there is no map between them, or they
+def measure(one: Features, other: Features) -> list[Measured]:
+    """Aligns and measures a pair of which at least one has its pixels, by each map between them by which they more than
     hardly overlap. Which of the two is named first changes nothing."""
     first, second = sorted((one, other), key=_order)
-    turned = first is not one
-    alignment = None if first.pixels is None else align(first, second)
-    if alignment is None:
-        return None
+    maps = [] if first.pixels is None else align(first, second)
+    measured = (_measured(first, second, alignment, turned=first is not one) for alignment in maps)
+    return [each for each in measured if each is not None]
+
+
+def _measured(first: Features, second: Features, alignment: Alignment, *, turned: bool) -> Measured | None:
     bends: tuple[Bend | None, Bend | None] = alignment.bend, None
     if alignment.bend is not None:
         first = alignment.bend.straightened(first)

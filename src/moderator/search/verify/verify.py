@@ -58,11 +58,12 @@ def comparable(width: int, height: int) -> bool:
 
 def verify(first: Features, second: Features) -> Verification:
     """Verifies a pair; see `Verification`. At least one must have its pixels; which is named first changes nothing."""
-    measured = signs.measure(first, second)
-    if measured is None:
+    ways = signs.measure(first, second)
+    if not ways:
         return NOWHERE if all(comparable(one.width, one.height) for one in (first, second)) else TOO_SMALL
+    model = probability.model(stored=ways[0].stored)
+    measured = max(ways, key=lambda one: model.same(one.signs))
     alignment = measured.alignment
-    model = probability.model(stored=measured.stored)
     found = f"{alignment.inliers} keypoints agree" if alignment.inliers else "laid onto one another as wholes"
     if (same := model.same(measured.signs)) < UNLIKELY:
         return Verification(same, 0.0, None, f"{found}, what is there does not")
