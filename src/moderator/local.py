@@ -11,6 +11,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -31,13 +32,15 @@ T = TypeVar("T")
 R = TypeVar("R")
 Views = Mapping[str, Features]
 """Features of one content by the name of the view: `whole`, `on black`, `frame 7`."""
+Wanted = Mapping[int, Collection[str] | None]
+"""The views that are asked for by content; None: all."""
 TOGETHER = 32
 """Contents read and stored together."""
 HELD = 128
-"""Contents whose pixels are held in memory, some 1.5 MB each with smaller sizes of them: as many as a chunk of pairs
-may ask for. Those of others are decoded again, in a tenth of the time that features take."""
+"""Views whose pixels are held in memory, some 1.5 MB each with smaller sizes of them: as many as a chunk of pairs may
+ask for. Those of others are decoded again, in a tenth of the time that features take."""
 KNOWN = 1_000
-"""Contents whose features are held beside them, some 80 kB each."""
+"""Views whose features are held beside them, some 80 kB each."""
 KEPT = 20_000
 """Contents of a store up to which features of its pictures are kept too: 1.6 GB. In a larger one the few that a scan
 needs again are hardly among those that earlier ones made."""
@@ -58,6 +61,8 @@ class LocalFeatures:
         self._spare = spare
         self._held: OrderedDict[int, Views] = OrderedDict()
         self._known: OrderedDict[int, Views] = OrderedDict()
+        self._labels: dict[int, frozenset[str]] = {}
+        """All views of those that are held."""
         self._pool: DecoderPool | None = None
         self._threads = ThreadPoolExecutor(cores())
 
@@ -84,43 +89,63 @@ class LocalFeatures:
         features.opencv()
         return ThreadpoolController()
 
-    def of(self, contents: Sequence[int]) -> Mapping[int, Views]:
-        """Returns features by content: with pixels where a file is still there and holds this content, else as stored;
-        what is known in neither way is left out."""
-        missing = [content for content in dict.fromkeys(contents) if content not in self._held]
-        self._held.update(self._made(missing))
-        found = {content: self._held[content] for content in contents if content in self._held}
+    def of(self, asked: Mapping[int, Collection[str]]) -> Mapping[int, Views]:
+        """Returns features by content, of the views asked for and of the first, which stands for one that is none: with
+        pixels where a file is still there and holds this content, else as stored; what is known in neither way is left
+        out. Of the many views of a film no others are made, nor held."""
+        missing = {content: labels for content, labels in asked.items() if not self._has(content, labels)}
+        for content, made in self._made(missing).items():
+            first = next(iter(made))
+            asked_for = {label: one for label, one in made.items() if label == first or label in missing[content]}
+            self._held[content] = {**self._held.get(content, {}), **asked_for}
+        found = {content: self._held[content] for content in asked if content in self._held}
         for content in found:
             self._held.move_to_end(content)
-        while len(self._held) > max(HELD, len(found)):
+        while len(self._held) > len(found) and sum(map(len, self._held.values())) > HELD:
             content, views = self._held.popitem(last=False)
+            del self._labels[content]
             self._known[content] = {label: one.with_pixels(None) for label, one in views.items()}
-        while len(self._known) > KNOWN:
+        while sum(map(len, self._known.values())) > KNOWN:
             self._known.popitem(last=False)
         return found
+
+    def _has(self, content: int, labels: Collection[str]) -> bool:
+        held = self._held.get(content)
+        return held is not None and all(label in held or label not in self._labels[content] for label in labels)
 
     def keep(self, references: Sequence[int]) -> None:
         """Stores the features of references whose files are there."""
         for start in range(0, len(references), TOGETHER):
-            self._made(references[start : start + TOGETHER])
+            for content in self._made(dict.fromkeys(references[start : start + TOGETHER], ())):
+                if content not in self._held:
+                    del self._labels[content]
 
-    def _made(self, contents: Sequence[int]) -> dict[int, Views]:
-        """Reads contents from their files or else from the store, and stores what is new."""
+    def _made(self, asked: Mapping[int, Collection[str]]) -> dict[int, Views]:
+        """Reads contents from their files or else from the store, and stores what is new: of a reference, whose file
+        need not stay, all views."""
+        contents = list(asked)
         if not contents:
             return {}
         references = self._store.images(contents, "reference")
         pictures = self._store.images(contents)
         files = {one: [*pictures.get(one, ()), *references.get(one, ())] for one in contents}
-        decoded = self._read(files)
+        wanted = {content: None if content in references else labels for content, labels in asked.items()}
+        decoded = self._read(files, wanted)
         known = {content: self._known.pop(content) for content in contents if content in self._known}
         # Where there is no file, what is stored may have a thumbnail, which what is known here has not.
-        asked = [content for content in contents if content not in known or content not in decoded]
-        stored = {content: unpack(one) for content, one in self._store.features(features.NAME, asked).items()}
+        unknown = [content for content in contents if content not in known or content not in decoded]
+        stored = {content: unpack(one) for content, one in self._store.features(features.NAME, unknown).items()}
         before = known | stored
-        fresh = self.map(lambda content: _extracted(decoded[content], before.get(content, {})), decoded)
-        made = before | dict(zip(decoded, fresh, strict=True))
-        self._keep({one: made[one] for one in decoded if one not in known}, stored, references)
-        return made
+        every = {content: frozenset(views) for content, views in before.items()}
+        every |= {content: frozenset(view.label for view in one.views) for content, one in decoded.items()}
+
+        def extracted(content: int) -> Views:
+            return _extracted(decoded[content], before.get(content, {}))
+
+        fresh = dict(zip(decoded, self.map(extracted, decoded), strict=True))
+        self._labels |= every
+        self._keep({one: fresh[one] for one in decoded if one not in known}, stored, references)
+        return before | fresh
 
     def _keep(self, made: Mapping[int, Views], stored: Mapping[int, Views], references: Collection[int]) -> None:
         """Stores of what was made now what is not stored yet."""
@@ -130,7 +155,7 @@ class LocalFeatures:
             before = stored.get(content, {})
             bare = thumbnails and any(one.pixels is None for one in before.values())
             if (bare or views.keys() - before.keys()) and (content in references or self._few):
-                packed[content] = pack(views, thumbnails=thumbnails)
+                packed[content] = pack({**before, **views}, thumbnails=thumbnails)
         if packed:
             self._store.write_features(features.NAME, packed)
 
@@ -140,16 +165,16 @@ class LocalFeatures:
         generation = self._store.hash_generation()
         return generation is not None and generation.sequence <= KEPT
 
-    def _read(self, files: Mapping[int, list[Image]]) -> dict[int, Decoded]:
+    def _read(self, files: Mapping[int, list[Image]], wanted: Wanted) -> dict[int, Decoded]:
         """Decodes each content from the first of its files that still holds it."""
         found: dict[int, Decoded] = {}
         waiting = dict(files)
         while tries := {content: images.pop(0) for content, images in waiting.items() if images}:
-            found |= self._decoded(tries)
+            found |= self._decoded(tries, wanted)
             waiting = {content: images for content, images in waiting.items() if content not in found}
         return found
 
-    def _decoded(self, files: Mapping[int, Image]) -> dict[int, Decoded]:
+    def _decoded(self, files: Mapping[int, Image], wanted: Wanted) -> dict[int, Decoded]:
         at = [(found_at(image.path), content) for content, image in files.items()]
         contents = {path: content for path, content in at if path and os.path.isfile(path)}  # noqa: PTH113
         present = [Found(path, path, files[content].size, 0, {}) for path, content in contents.items()]
@@ -164,17 +189,27 @@ class LocalFeatures:
             if isinstance(one, UnreadableImage) or one.fingerprint.sha256.hex() != files[content].sha256:
                 continue
             if one.views:
-                decoded[content] = one
+                decoded[content] = _without_others(one, wanted[content])
         return decoded
 
 
+def _without_others(decoded: Decoded, labels: Collection[str] | None) -> Decoded:
+    """Returns the same less the pixels of views that are neither the first nor asked for; None asks for all."""
+    if labels is None:
+        return decoded
+    first = decoded.views[0].label
+    views = (one if one.label == first or one.label in labels else replace(one, prepared=()) for one in decoded.views)
+    return replace(decoded, views=tuple(views))
+
+
 def _extracted(decoded: Decoded, stored: Views) -> Views:
-    """Returns the features of each view, which are not worked out again where they are stored."""
+    """Returns the features of each view that has pixels, which are not worked out again where they are stored."""
     return {
         view.label: stored[view.label].with_pixels(view.prepared[0])
         if view.label in stored
         else features.extract(view.prepared[0])
         for view in decoded.views
+        if view.prepared
     }
 
 

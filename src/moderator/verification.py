@@ -84,7 +84,10 @@ class Verifier:
         missing = in_company([pair for pair in pairs if pair not in told])
         for start in range(0, len(missing), CHUNK):
             some = missing[start : start + CHUNK]
-            views = self.features.of([content for pair in some for content in pair])
+            labels: dict[int, set[str]] = {}
+            for content, label in (side for pair in some for side in zip(pair, pairs[pair], strict=True)):
+                labels.setdefault(content, set()).add(label)
+            views = self.features.of(labels)
             sides = {pair: _sides(pair, pairs[pair], views) for pair in some}
             asked = [(*sides[pair], _boxes(pairs[pair])) for pair in some]
             news = dict(zip(some, self.features.map(_told, asked), strict=True))
