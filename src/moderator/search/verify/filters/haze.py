@@ -17,7 +17,7 @@ WAVES = 6
 """Waves down, and across, that thickness is made of."""
 SHOWS, SHOWN = 50.0, 0.5
 """Levels by which a cloud would change a place if it hid all of it, for it to be seen there, and the share of places
-where it must be: white fog on white is not, and a dark thing before it could become any lighter one."""
+where it must be: white fog and any light on white are not, and a dark thing before it could become any lighter one."""
 NEAR, ROUNDS = 5.0, 8
 """Levels by which a place may be off before it counts for less, and rounds of the fit."""
 RIDGE = 400.0
@@ -62,7 +62,7 @@ def hazed(seen: Values, before: Values, at: Places, cloud: Cloud = FOG) -> Value
         left = np.where((given + adds >= WHITE) & (given + wanted >= WHITE), 0.0, np.abs(wanted - adds))
         heard = trusted(most(left), NEAR)[:, None]
     full = colour - hides * given
-    if (most(np.abs(full)) > SHOWS).mean() < SHOWN:
+    if (most(np.abs((given + full).clip(0, 255) - given)) > SHOWS).mean() < SHOWN:
         return before
     thickness = (every @ _thickness(over, full, wanted, heard)).clip(0, cloud.thickest)[..., None]
     hazy: Values = before + thickness * (colour - hides * before)
