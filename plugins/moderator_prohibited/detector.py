@@ -26,7 +26,7 @@ class ProhibitedOptions(Options):
     """The closest references of each set that are shown for one picture, or for each place of it where others match."""
     below: Cosine | None = None
     """Leaves matches of this similarity and above, by hash, or verified as copies to a stricter rule: a band for
-    review, in which stays what was verified to be no copy, or as none that `probabilities` are content with."""
+    review, in which stays what was verified to be no copy, and copies less sure than `probabilities` asks."""
     thresholds: Mapping[str, Cosine] = Field(default_factory=dict)
     """Least similarity by reference set, in place of the rule's."""
     probabilities: Mapping[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)

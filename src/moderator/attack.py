@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -222,8 +223,9 @@ def _choose(policy: Policy, sources: Sequence[str], asked: Asked) -> tuple[Mappi
 
 def _promises_a_picture(path: str) -> bool:
     """Whether a file begins as a picture or is named as one; what then cannot be read is told."""
-    with Path(path).open("rb") as stream:
+    with suppress(OSError), Path(path).open("rb") as stream:
         return named_as_picture(path) or sniff(stream.read(HEAD)) in JUDGED
+    return False
 
 
 def _copies(

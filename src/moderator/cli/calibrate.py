@@ -143,7 +143,7 @@ def _write(path: Path, target: Path, numbers: Mapping[Place, float]) -> None:
     parts = {"store": "its store", "reference_sets": "folders of its sets", "embedders": "files of its models"}
     if moved := [words for part, words in parts.items() if getattr(before, part) != getattr(after, part)]:
         screen.console().print(
-            f"· note: {target} lies elsewhere than {path}: {', '.join(moved)} are sought from there",
+            f"· note: {target} lies elsewhere than {path}, and what is named beside it is sought there: {', '.join(moved)}",
             style="dim", markup=False,
         )  # fmt: skip
 
