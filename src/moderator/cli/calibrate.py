@@ -142,10 +142,8 @@ def _write(path: Path, target: Path, numbers: Mapping[Place, float]) -> None:
     before, after = load_policy(path), load_policy(target)
     parts = {"store": "its store", "reference_sets": "folders of its sets", "embedders": "files of its models"}
     if moved := [words for part, words in parts.items() if getattr(before, part) != getattr(after, part)]:
-        screen.console().print(
-            f"· note: {target} lies elsewhere than {path}, and what is named beside it is sought there: {', '.join(moved)}",
-            style="dim", markup=False,
-        )  # fmt: skip
+        words = f"{target} lies elsewhere than {path}, and what is named beside it is sought there"
+        screen.console().print(f"· note: {words}: {', '.join(moved)}", style="dim", markup=False)
 
 
 def _changed(path: Path, numbers: Mapping[Place, float]) -> bytes:
