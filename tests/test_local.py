@@ -33,10 +33,9 @@ def stored(tmp_path: Path, photographs: Path) -> Iterator[tuple[SqlStore, list[i
         yield store, [content for _, content in outcome.judged]
 
 
-def test_features_are_made_once_and_pixels_read_again_where_few_are_held(
-    stored: tuple[SqlStore, list[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store, contents = stored
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Pixels]:
+    """The pictures of which features are made."""
     made: list[Pixels] = []
     extract = features.extract
 
@@ -45,6 +44,13 @@ def test_features_are_made_once_and_pixels_read_again_where_few_are_held(
         return extract(pixels)
 
     monkeypatch.setattr(features, "extract", counted)
+    return made
+
+
+def test_features_are_made_once_and_pixels_read_again_where_few_are_held(
+    stored: tuple[SqlStore, list[int]], made: list[Pixels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, contents = stored
     monkeypatch.setattr(local, "HELD", 1)
     with LocalFeatures(store, Limits(), thumbnails=False) as known:
         first = {content: known.of({content: WHOLE})[content]["whole"] for content in contents}
@@ -152,16 +158,8 @@ def test_pixels_of_a_thumbnail_are_known_for_what_they_are(
 
 
 def test_of_a_film_only_the_views_that_are_asked_are_made_and_held_and_of_a_reference_all_are_stored(
-    tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, photographs: Path, made: list[Pixels]
 ) -> None:
-    made: list[Pixels] = []
-    extract = features.extract
-
-    def counted(pixels: Pixels) -> Features:
-        made.append(pixels)
-        return extract(pixels)
-
-    monkeypatch.setattr(features, "extract", counted)
     with Image.open(sorted(photographs.iterdir())[0]) as opened:
         frames = [opened.convert("RGB").resize((90 + 2 * step, 90)).resize((120, 90)) for step in range(6)]
     frames[0].save(tmp_path / "film.webp", save_all=True, append_images=frames[1:], lossless=True)
