@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import termios
@@ -27,6 +28,12 @@ __all__ = ["mysql_url"]
 SECRET = "s3ntinel"
 
 
+def _at_a_terminal() -> None:
+    """Gives the program the terminal, and the interrupt, which a suite that runs in the background ignores."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A command on a pseudo-terminal of its own, which a test reads and types on."""
 
@@ -35,7 +42,7 @@ class Terminal:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "moderator", *arguments],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - and nothing else
+            preexec_fn=_at_a_terminal,  # noqa: PLW1509 - and nothing else
             env={name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE},
         )  # fmt: skip
         os.close(slave)

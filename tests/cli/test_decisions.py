@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import Run
 
 NO = ("--not-a-match", "--reason", "another bag", "--owner", "ann")
-TODAY = datetime.now(UTC).date()
+LONG_PAST = date(2020, 2, 29)
 
 
 def test_a_pair_called_no_match_is_not_reported_again_wherever_the_files_are(
@@ -60,9 +60,10 @@ def test_a_withdrawn_decision_no_longer_holds(run: Run, policy_file: Path, uploa
 
 
 def test_a_decision_holds_through_its_last_day(run: Run, policy_file: Path, uploads: Path) -> None:
-    ran = run("decide", uploads / "first.png", uploads / "larger.png", *NO, "--expires", TODAY)
-    assert f"no match until {TODAY}" in ran.out
-    assert str(TODAY) in run("decisions", "list").out
+    today = datetime.now(UTC).date()  # asked here, as a day may end while the suite runs
+    ran = run("decide", uploads / "first.png", uploads / "larger.png", *NO, "--expires", today)
+    assert f"no match until {today}" in ran.out
+    assert str(today) in run("decisions", "list").out
 
 
 def test_a_confirmed_match_says_so_in_the_next_report(run: Run, policy_file: Path, uploads: Path) -> None:
@@ -80,7 +81,7 @@ def test_a_confirmed_match_says_so_in_the_next_report(run: Run, policy_file: Pat
         (["first.png", "banned#7", *NO], "no such file or reference: banned#7"),
         (["first.png", "policy.yaml", *NO], "policy.yaml is no picture"),
         (["first.png", "larger.png", *NO, "--expires", "soon"], "`soon` is no date"),
-        (["first.png", "larger.png", *NO, "--expires", TODAY - timedelta(days=2)], "is past"),
+        (["first.png", "larger.png", *NO, "--expires", LONG_PAST], "is past"),
     ],
 )
 def test_what_cannot_be_decided_is_refused(
