@@ -264,6 +264,17 @@ def test_a_mirrored_copy_says_so(pictures: dict[str, Image.Image], known: dict[s
     assert told.region.mirrored
 
 
+def test_a_mirrored_pair_of_things_that_look_like_one_another_is_a_copy(pictures: dict[str, Image.Image]) -> None:
+    """As of a pair of shoes on a floor: mirrored, each lies where the other one did, and looks like it."""
+    shoe = pictures["chelsea"].crop((100, 40, 300, 240))
+    pair = pictures["coffee"].resize((600, 400))
+    pair.paste(shoe, (60, 100))
+    pair.paste(ImageOps.mirror(shoe), (340, 100))
+    told = verify(local(ImageOps.mirror(pair)), local(pair))
+    assert told.copy >= Verify().probability
+    assert "mirrored" in told.note
+
+
 def test_descriptors_of_the_mirrored_picture_need_no_second_look(pictures: dict[str, Image.Image]) -> None:
     seen = local(ImageOps.mirror(pictures["coffee"]))
     alignment = align(seen, local(pictures["coffee"]))[0]
