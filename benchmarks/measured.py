@@ -288,8 +288,7 @@ def _signs(asked: tuple[tuple[int, int], bool]) -> tuple[Vector, Vector]:
 def _measured(first: Features, second: Features, *, same: bool) -> Vector:
     if not (ways := signs.measure(first, second)):
         return np.full(len(signs.SIGNS), np.nan)
-    model = probability.model(stored=ways[0].stored)
-    told = max(ways, key=lambda one: model.same(one.signs))
-    if same or model.same(told.signs) >= UNLIKELY:
+    likely, told = probability.likeliest(ways)
+    if same or likely >= UNLIKELY:
         return signs.coloured(told, colour(told.fine))
     return told.signs

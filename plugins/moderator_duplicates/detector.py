@@ -19,6 +19,7 @@ from moderator_duplicates.pictures import Pictures, Ranked
 Links = Mapping[int, Mapping[int, Match]]
 """The matches of a node, by the other one."""
 Ranks = Mapping[int, Ranked]
+Pairs = Sequence[tuple[Image, Image]]
 AT_ONCE = 1_000
 """Pictures of a group that are compared each with each at once."""
 CROWD = 50
@@ -63,14 +64,15 @@ class Duplicates(Detector):
         for match in search.copies(self.embedder, self.rule.threshold):
             if pictures.joins(match):
                 continue
-            if self._varies(pictures, match):
+            pairs = pictures.pairs(match)
+            if self._varies(match, pairs):
                 variants += 1
-            elif self._is_told(pictures, match):
+            elif any(self._is_asked(*pair) for pair in pairs):
                 links.setdefault(match.content, {})[match.other] = match
                 links.setdefault(match.other, {})[match.content] = match
                 pictures.holders.update([match.holder] if match.holder is not None else [])
             else:
-                unknown += self._is_unknown(pictures, match)
+                unknown += self._is_unknown(pairs)
         if variants:
             search.note(f"{self.rule.id}: pairs left to `lookalike`, as variants by the metadata: {variants:,}")
         if unknown:
@@ -101,21 +103,17 @@ class Duplicates(Detector):
         for column in (one for one in missing if one not in there and pictures.nodes):
             search.note(f"{self.rule.id} {options.lacking([column], there)}")
 
-    def _varies(self, pictures: Pictures, match: Match) -> bool:
+    def _varies(self, match: Match, pairs: Pairs) -> bool:
         """Whether two are one item in two colours by the metadata; neither where their very pixels are the same, nor
         where a picture would be taken from another seller and verification sees it in the same colours."""
         if match.strongest.signal in ("bytes", "pixels") or (self.options.across and match.confirmed):
             return False
-        return all(self.options.variant(*pair) for pair in pictures.pairs(match))
+        return all(self.options.variant(*pair) for pair in pairs)
 
-    def _is_told(self, pictures: Pictures, match: Match) -> bool:
-        return any(self._is_asked(*pair) for pair in pictures.pairs(match))
-
-    def _is_unknown(self, pictures: Pictures, match: Match) -> bool:
+    def _is_unknown(self, pairs: Pairs) -> bool:
         """Whether no metadata tell if one of the two was taken from another."""
         across = self.options.across
-        images = (image for pair in pictures.pairs(match) for image in pair)
-        return bool(across) and any(not self.options.known(image, across) for image in images)
+        return bool(across) and any(not self.options.known(image, across) for pair in pairs for image in pair)
 
     def _is_asked(self, image: Image, other: Image) -> bool:
         across, within = self.options.across, self.options.within
@@ -136,7 +134,7 @@ class Duplicates(Detector):
         """Asks which of some pictures are copies of the best of them, where that is not known, and links those."""
         pairs = [(best, other) for other in others if other not in links[best]]
         for match in search.weighed(self.embedder, self.rule.threshold, pairs) if pairs else ():
-            if not self._varies(pictures, match):
+            if not self._varies(match, pictures.pairs(match)):
                 links[best][match.other] = links[match.other][best] = match
 
     def _stars(

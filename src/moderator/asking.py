@@ -17,7 +17,7 @@ def check_prompts(policy: Policy, embedders: Mapping[str, Embedder]) -> None:
     """Raises: ArgumentError for texts that no rule could ask about."""
     rules = policy.rules_of(PROHIBITED)
     for name, declared in policy.reference_sets.items():
-        asking = (embedders[policy.embedder_of(rule)] for rule in rules if not rule.sets or name in rule.sets)
+        asking = (embedders[policy.embedder_of(rule)] for rule in rules if policy.asks(rule, name))
         if declared.prompts and not any(embedder.reads_text for embedder in asking):
             raise ArgumentError(
                 f"the reference set `{name}` has prompts, but no rule that asks it has a model that reads text",

@@ -26,7 +26,7 @@ from moderator.edits.copies import LARGEST, save_copies
 from moderator.errors import ArgumentError, PluginError, did_you_mean
 from moderator.ingest import Ingest, Ingested
 from moderator.intake.decode import first_view
-from moderator.intake.sniff import HEAD, JUDGED, named_as_picture, sniff
+from moderator.intake.sniff import JUDGED, format_of, named_as_picture
 from moderator.intake.walk import walk
 from moderator.models import Finding, Kind, Report, Verdict
 from moderator.policy import PROHIBITED, Limits, Policy
@@ -223,8 +223,8 @@ def _choose(policy: Policy, sources: Sequence[str], asked: Asked) -> tuple[Mappi
 
 def _promises_a_picture(path: str) -> bool:
     """Whether a file begins as a picture or is named as one; what then cannot be read is told."""
-    with suppress(OSError), Path(path).open("rb") as stream:
-        return named_as_picture(path) or sniff(stream.read(HEAD)) in JUDGED
+    with suppress(OSError):
+        return format_of(Path(path)) in JUDGED or named_as_picture(path)
     return False
 
 

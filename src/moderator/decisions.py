@@ -16,7 +16,7 @@ from pathlib import Path
 from moderator.contracts import Store
 from moderator.errors import ArgumentError
 from moderator.intake.decode import intake_id
-from moderator.intake.sniff import HEAD, sniff
+from moderator.intake.sniff import format_of
 from moderator.models import Decision, Verdict
 from moderator.policy import Policy
 from moderator.search import prompts
@@ -116,9 +116,8 @@ def digest_of(store: Store, named: str, policy: Policy) -> str:
         ArgumentError: it is none of these, cannot be read, or is no picture.
     """
     try:
-        with Path(named).open("rb") as stream:
-            if sniff(stream.read(HEAD)) is None:
-                raise ArgumentError(f"{named} is no picture")
+        if format_of(Path(named)) is None:
+            raise ArgumentError(f"{named} is no picture")
         return sha256_of(Path(named))
     except FileNotFoundError:
         pass

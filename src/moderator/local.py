@@ -23,6 +23,7 @@ from moderator.intake.decode import Decoded
 from moderator.intake.pool import DecoderPool, SpareWorkers
 from moderator.machine import cores
 from moderator.models import Image
+from moderator.parts import box_of
 from moderator.paths import found_at
 from moderator.policy import Limits
 from moderator.search.verify import features
@@ -61,8 +62,6 @@ class LocalFeatures:
         self._spare = spare
         self._held: OrderedDict[int, Views] = OrderedDict()
         self._known: OrderedDict[int, Views] = OrderedDict()
-        self._labels: dict[int, frozenset[str]] = {}
-        """All views of those that are held."""
         self._pool: DecoderPool | None = None
         self._threads = ThreadPoolExecutor(cores())
 
@@ -103,22 +102,20 @@ class LocalFeatures:
             self._held.move_to_end(content)
         while len(self._held) > len(found) and sum(map(len, self._held.values())) > HELD:
             content, views = self._held.popitem(last=False)
-            del self._labels[content]
             self._known[content] = {label: one.with_pixels(None) for label, one in views.items()}
         while sum(map(len, self._known.values())) > KNOWN:
             self._known.popitem(last=False)
         return found
 
     def _has(self, content: int, labels: Collection[str]) -> bool:
+        """Whether all these views are held, of which parts are looked at in the first."""
         held = self._held.get(content)
-        return held is not None and all(label in held or label not in self._labels[content] for label in labels)
+        return held is not None and all(label in held or box_of(label) for label in labels)
 
     def keep(self, references: Sequence[int]) -> None:
         """Stores the features of references whose files are there."""
         for start in range(0, len(references), TOGETHER):
-            for content in self._made(dict.fromkeys(references[start : start + TOGETHER], ())):
-                if content not in self._held:
-                    del self._labels[content]
+            self._made(dict.fromkeys(references[start : start + TOGETHER], ()))
 
     def _made(self, asked: Mapping[int, Collection[str]]) -> dict[int, Views]:
         """Reads contents from their files or else from the store, and stores what is new: of a reference, whose file
@@ -136,14 +133,8 @@ class LocalFeatures:
         unknown = [content for content in contents if content not in known or content not in decoded]
         stored = {content: unpack(one) for content, one in self._store.features(features.NAME, unknown).items()}
         before = known | stored
-        every = {content: frozenset(views) for content, views in before.items()}
-        every |= {content: frozenset(view.label for view in one.views) for content, one in decoded.items()}
-
-        def extracted(content: int) -> Views:
-            return _extracted(decoded[content], before.get(content, {}))
-
-        fresh = dict(zip(decoded, self.map(extracted, decoded), strict=True))
-        self._labels |= every
+        made = self.map(lambda content: _extracted(decoded[content], before.get(content, {})), decoded)
+        fresh = dict(zip(decoded, made, strict=True))
         self._keep({one: fresh[one] for one in decoded if one not in known}, stored, references)
         return before | fresh
 

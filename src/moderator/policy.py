@@ -181,6 +181,10 @@ class Policy(_Section):
         allow = [name for name, declared in self.reference_sets.items() if declared.allow]
         return [*rule.sets, *allow] if rule.sets else []
 
+    def asks(self, rule: Rule, name: str) -> bool:
+        """Whether a rule asks a reference set."""
+        return not rule.sets or name in self.sets_of(rule)
+
     def embedder_of(self, rule: Rule) -> str:
         """Returns the name of the embedder that `rule` uses."""
         return rule.embedder or next(iter(self.embedders))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from moderator.contracts import Progress, Store
-from moderator.fingerprint import Fingerprint
 from moderator.intake.pool import SpareWorkers
 from moderator.local import HELD, LocalFeatures, Views
 from moderator.models import VERIFIED, Evidence, Kind
 from moderator.parts import box_of
 from moderator.policy import Limits, Policy, Verify
-from moderator.search.verify import TOO_SMALL, Verification, comparable, verify_within
+from moderator.search.verify import TOO_SMALL, Verification, verify_within
 from moderator.search.verify.features import Features
 from moderator.search.verify.within import Boxes
 from moderator.verified import KeptVerifications, Pair, ViewPair
@@ -138,13 +137,16 @@ def evidence(told: Verification | None, chosen: Verify, rungs: Sequence[Evidence
     """Returns what a verification says as a rung of the ladder; None: neither file nor stored features are there.
 
     Args:
-        rungs: those tried before; where the perceptual hash holds, one picture is `LIKELIER`.
+        rungs: those tried before; where the perceptual hash holds, one picture is `LIKELIER`, and it decides of what is
+            `TOO_SMALL`.
     """
     asked = chosen.probability
     if told is None:
         note = "not verified: a file is gone or unreadable, and no local features of it are stored"
         return Evidence(VERIFIED, Kind.EDITED_COPY, None, asked, note)
     hashed = any(rung.signal == "pdq" and rung.holds for rung in rungs)
+    if hashed and told == TOO_SMALL:
+        return Evidence(VERIFIED, Kind.EDITED_COPY, None, asked, f"not verified: {told.note}")
     copy, variant = _likelier(told) if hashed else (told.copy, told.variant)
     if copy < asked and variant >= VARIANT:
         note = f"the same picture in other colours, {told.note}"
@@ -191,18 +193,6 @@ def _told(asked: tuple[Features | None, Features | None, Boxes]) -> Verification
     if first is None or second is None or (first.pixels is None and second.pixels is None):
         return None
     return verify_within(first, second, boxes)
-
-
-def hash_decides(evidence: Sequence[Evidence], sides: Iterable[Fingerprint]) -> bool:
-    """Whether the perceptual hash calls two pictures one of which one is too small, or too long, to be compared."""
-    hashed = any(rung.holds and rung.signal == "pdq" for rung in evidence)
-    return hashed and not all(comparable(one.width, one.height) for one in sides)
-
-
-def untried(chosen: Verify) -> Evidence:
-    """Returns the rung of a pair of which the perceptual hash decides."""
-    note = f"not verified: {TOO_SMALL.note}"
-    return Evidence(VERIFIED, Kind.EDITED_COPY, None, chosen.probability, note)
 
 
 def identical(evidence: Sequence[Evidence]) -> bool:

@@ -88,23 +88,17 @@ class Weighing:
         asked = {
             (match.content, match.other): self._closest_views(match)
             for match in matches
-            if not (verification.identical(match.evidence) or self._hash_decides(match))
+            if not verification.identical(match.evidence)
         }
         done(len(matches) - len(asked))
         told = self._verifier.verify(asked, done)
         return [self._with_verified(self._verifier, match, told) for match in matches]
 
-    def _hash_decides(self, match: Match) -> bool:
-        sides = (self._fingerprints[one] for one in (match.content, match.other))
-        return verification.hash_decides(match.evidence, sides)
-
-    def _with_verified(self, verifier: Verifier, match: Match, told: Told) -> Match:
-        if (pair := (match.content, match.other)) in told:
-            rung = verification.evidence(told[pair], verifier.chosen, match.evidence)
-        elif not verification.identical(match.evidence):
-            rung = verification.untried(verifier.chosen)
-        else:
+    @staticmethod
+    def _with_verified(verifier: Verifier, match: Match, told: Told) -> Match:
+        if (pair := (match.content, match.other)) not in told:
             return match
+        rung = verification.evidence(told[pair], verifier.chosen, match.evidence)
         return replace(match, evidence=verification.with_verified(match.evidence, rung))
 
     def alike(self, pairs: Collection[Pair]) -> dict[Pair, float]:

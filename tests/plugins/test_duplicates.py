@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderator import Evidence, Finding, Image, Kind, Match, Rule
+from moderator.intake.sniff import JUDGED
 from moderator.models import Region
 from moderator.testing import DetectorContract, FakeSearch, image, stored_image
 from moderator_duplicates.detector import Duplicates
-from moderator_duplicates.keeper import Criterion
+from moderator_duplicates.keeper import FORMATS, Criterion
 
 
 class TestDuplicates(DetectorContract):
@@ -316,6 +317,10 @@ def test_a_format_may_be_written_as_files_are_named(written: str, kept: str) -> 
     (finding,) = asked(pictures, {(1, 2): 0.9}, keep=[{"format": [written]}])
     assert finding.group is not None
     assert str(finding.group.keeper) == kept
+
+
+def test_each_format_that_is_judged_may_be_preferred() -> None:
+    assert set(FORMATS.values()) == set(JUDGED)
 
 
 def test_a_format_that_is_none_is_refused() -> None:

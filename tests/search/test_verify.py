@@ -18,12 +18,12 @@ from moderator.errors import VectorError
 from moderator.intake.panels import panels
 from moderator.models import Evidence, Kind, Region
 from moderator.policy import Verify
-from moderator.search.verify import Verification, features, geometry, verify, verify_within
+from moderator.search.verify import TOO_SMALL, Verification, features, geometry, verify, verify_within
 from moderator.search.verify.align import align
 from moderator.search.verify.cells import spread
 from moderator.search.verify.features import Features
 from moderator.search.verify.geometry import Alignment
-from moderator.search.verify.photometry import FINE, blocks
+from moderator.search.verify.photometry import COARSE, FINE, blocks
 from moderator.search.verify.probability import forest
 from moderator.search.verify.within import part_of
 from moderator.verification import evidence
@@ -410,3 +410,16 @@ def test_what_is_too_small_to_compare_says_so() -> None:
 def test_pictures_laid_onto_one_another_as_wholes_are_not_said_to_share_keypoints() -> None:
     small = shirt(24, "#b03030")
     assert verify(local(saved(small)), local(small)).note.startswith("laid onto one another as wholes")
+
+
+def test_of_what_is_too_small_to_compare_the_hash_decides_and_no_cosine() -> None:
+    hashed, cosine = Evidence("pdq", Kind.COPY, 0.99, 0.75), Evidence("sscd", Kind.EDITED_COPY, 0.99, 0.6)
+    rung = evidence(TOO_SMALL, Verify(), (hashed, cosine))
+    assert (rung.score, rung.note) == (None, f"not verified: {TOO_SMALL.note}")
+    assert evidence(TOO_SMALL, Verify(), (cosine,)).refutes
+
+
+@pytest.mark.parametrize("side", [46, 47, 94])
+def test_a_strip_has_two_blocks_across_at_each_size_at_which_it_is_compared(side: int) -> None:
+    strip = local(drawn(480, side))
+    assert all(blocks(strip, strip, align(strip, strip)[0], size) is not None for size in (FINE, COARSE))

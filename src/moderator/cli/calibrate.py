@@ -137,7 +137,7 @@ def _write(path: Path, target: Path, numbers: Mapping[Place, float]) -> None:
     """
     from moderator.policy import load_policy
 
-    output.write(target, _changed(path, numbers).decode(), keep=target.samefile(path) if target.exists() else False)
+    output.write(target, _changed(path, numbers).decode(), keep=target.exists() and target.samefile(path))
     screen.console().print(f"· {counted(len(numbers), 'number')} changed in {target}", style="dim", markup=False)
     before, after = load_policy(path), load_policy(target)
     parts = {"store": "its store", "reference_sets": "folders of its sets", "embedders": "files of its models"}

@@ -46,8 +46,7 @@ def add(
         out.print(f"  not added: {visible(one.path)}: {one.reason}", markup=False)
     if added.ingested.skipped:
         out.print(f"  skipped: {len(added.ingested.skipped):,} that are no pictures")
-    asked = [chosen.policy.sets_of(rule) for rule in chosen.policy.rules_of(PROHIBITED)]
-    if not any(not sets or set_name in sets for sets in asked):
+    if not any(chosen.policy.asks(rule, set_name) for rule in chosen.policy.rules_of(PROHIBITED)):
         out.print(f"  note: no rule of the policy {chosen.name} asks this set", markup=False)
     elif set_name not in chosen.policy.reference_sets:
         words = f"the policy {chosen.name} does not declare this set, so its pictures count as prohibited"

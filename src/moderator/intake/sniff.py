@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 HEAD = 64
 """How many bytes `sniff` needs."""
 
@@ -68,6 +73,12 @@ def sniff(head: bytes) -> str | None:
         return "PNM"
     lowered = head.lstrip().lower()
     return "SVG" if lowered.startswith(b"<svg") else None
+
+
+def format_of(path: Path) -> str | None:
+    """Returns the format that a file begins, as `sniff` does. Raises: OSError."""
+    with path.open("rb") as stream:
+        return sniff(stream.read(HEAD))
 
 
 def named_as_picture(path: str) -> bool:

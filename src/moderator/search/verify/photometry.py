@@ -84,8 +84,8 @@ def blocks(first: Features, second: Features, alignment: Alignment, side: int) -
     # In small steps, so that one picture is shrunk to few sizes.
     scale = 2 ** (round(STEPS * np.log2(max(alignment.scale(second), 1e-3))) / STEPS)
     height, width = second.pixels.shape[:2]
-    # A strip has two blocks across too.
-    factor = min(1.0, max(side / max(height, width), 2 * BLOCK / min(height, width)), scale)
+    # A strip has two blocks across too, whatever is lost in rounding.
+    factor = min(1.0, max(side / max(height, width), (2 * BLOCK + 1e-9) / min(height, width)), scale)
     columns, rows = int(width * factor) // BLOCK, int(height * factor) // BLOCK
     if min(columns, rows) < 2:
         return None

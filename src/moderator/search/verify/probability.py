@@ -9,6 +9,7 @@ anew.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moderator.errors import EnvironmentFault
-from moderator.search.verify.signs import SIGNS
+from moderator.search.verify.signs import SIGNS, Measured
 
 Values = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
@@ -81,6 +82,12 @@ def model(*, stored: bool) -> Model:
         raise EnvironmentFault("the model of verification is of another version", hint="reinstall moderator")
     fitted = document["stored" if stored else "whole"]
     return Model(forest(fitted["structure"]), forest(fitted["colours"]))
+
+
+def likeliest(ways: Sequence[Measured]) -> tuple[float, Measured]:
+    """Returns by which of the ways in which a pair may lie it is likeliest to be one picture, and that probability."""
+    told = [(model(stored=one.stored).same(one.signs), one) for one in ways]
+    return max(told, key=lambda each: each[0])
 
 
 def forest(document: Any) -> Forest:

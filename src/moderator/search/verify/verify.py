@@ -10,6 +10,7 @@ import numpy.typing as npt
 from moderator.models import Region
 from moderator.search.verify import geometry, probability, signs
 from moderator.search.verify.bend import Bend
+from moderator.search.verify.cells import most, spread
 from moderator.search.verify.colour import UNKNOWN, colour
 from moderator.search.verify.features import SIDE, Features, opencv
 from moderator.search.verify.photometry import BLOCK, Blocks, largest
@@ -61,17 +62,18 @@ def verify(first: Features, second: Features) -> Verification:
     ways = signs.measure(first, second)
     if not ways:
         return NOWHERE if all(comparable(one.width, one.height) for one in (first, second)) else TOO_SMALL
-    model = probability.model(stored=ways[0].stored)
-    measured = max(ways, key=lambda one: model.same(one.signs))
+    same, measured = probability.likeliest(ways)
     alignment = measured.alignment
     found = f"{alignment.inliers} keypoints agree" if alignment.inliers else "laid onto one another as wholes"
-    if (same := model.same(measured.signs)) < UNLIKELY:
-        return Verification(same, 0.0, None, f"{found}, what is there does not")
+    if same < UNLIKELY:
+        apart = "what is around them does not" if alignment.inliers else "they do not agree"
+        return Verification(same, 0.0, None, f"{found}, {apart}")
     tones = colour(measured.fine)
     few = tones is UNKNOWN or (not measured.stored and measured.fine.seen.sum() < FEW)
     if few and not _of_one_colour(measured.fine):
         copy = variant = same / 2  # which of the two, so few blocks do not tell
     else:
+        model = probability.model(stored=measured.stored)
         copy, variant = model.copy_and_variant(same, signs.coloured(measured, tones))
     region = _region(measured, measured.fine if tones.among is None else measured.fine.among(tones.among))
     if region is not None and measured.turned:
@@ -90,9 +92,8 @@ def verify(first: Features, second: Features) -> Verification:
 
 def _of_one_colour(compared: Blocks) -> bool:
     """Whether next to all that both pictures show has the same colour in both."""
-    cells = np.abs(compared.ours - compared.theirs).max(axis=2) >= DIFFERS
-    side = len(cells) // len(compared.seen)
-    return bool(cells[compared.seen.repeat(side, axis=0).repeat(side, axis=1)].mean() < STRAY)
+    apart = most(np.abs(compared.ours - compared.theirs))[spread(compared.seen, compared.ours)]
+    return bool((apart >= DIFFERS).mean() < STRAY)
 
 
 def _region(measured: signs.Measured, compared: Blocks) -> Region | None:
